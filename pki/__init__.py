@@ -1,0 +1,1 @@
+"""The certificate authority of the service. Knows no web and no database."""

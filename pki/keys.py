@@ -1,0 +1,115 @@
+"""Key types, generation, and the refusal of weak public keys."""
+
+import hashlib
+import math
+from enum import StrEnum
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from pki.errors import WeakKey
+
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+"""Also satisfied by a token's key: any class that implements one of these interfaces signs everywhere."""
+
+PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
+
+
+class KeyType(StrEnum):
+    EC_P256 = "ec-p256"
+    EC_P384 = "ec-p384"
+    ED25519 = "ed25519"
+    RSA_2048 = "rsa-2048"
+    RSA_3072 = "rsa-3072"
+    RSA_4096 = "rsa-4096"
+
+
+_RSA_PUBLIC_EXPONENT = 65537
+_RSA_BITS = {KeyType.RSA_2048: 2048, KeyType.RSA_3072: 3072, KeyType.RSA_4096: 4096}
+_RSA_MINIMUM_BITS = 2048
+_RSA_MAXIMUM_BITS = 8192  # a longer modulus only buys its sender our CPU time
+_FERMAT_ROUNDS = 100  # CA/Browser Forum Baseline Requirements §6.1.1.3 (4)
+
+_SMALL_PRIMES_PRODUCT = math.prod(p for p in range(3, 752) if all(p % d for d in range(2, math.isqrt(p) + 1)))
+
+# The encodings, sign bit cleared, of the points of small order on edwards25519 (the last two are not even
+# canonical). Under such a key anybody's signature verifies: Chalkias et al., "Taming the many EdDSAs", §2.
+_ED25519_SMALL_ORDER = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+
+
+def generate(key_type: KeyType) -> PrivateKey:
+    """A fresh private key from the system's random source."""
+    match key_type:
+        case KeyType.EC_P256:
+            return ec.generate_private_key(ec.SECP256R1())
+        case KeyType.EC_P384:
+            return ec.generate_private_key(ec.SECP384R1())
+        case KeyType.ED25519:
+            return ed25519.Ed25519PrivateKey.generate()
+        case _:
+            return rsa.generate_private_key(_RSA_PUBLIC_EXPONENT, _RSA_BITS[key_type])
+
+
+def check_public_key(key: object) -> PublicKey:
+    """Return `key` as one that may be certified: EC P-256 or P-384, Ed25519, sound RSA of 2048 to 8192 bits.
+
+    Raises WeakKey. That an EC point lies on its curve was already checked where the key was parsed.
+    """
+    match key:
+        case ec.EllipticCurvePublicKey():
+            if not isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
+                raise WeakKey(f"the curve {key.curve.name} is not P-256 or P-384")
+            return key
+        case ed25519.Ed25519PublicKey():
+            _check_ed25519(key)
+            return key
+        case rsa.RSAPublicKey():
+            _check_rsa(key)
+            return key
+    raise WeakKey("the key type is not EC, Ed25519 or RSA")
+
+
+def spki_sha256(public_key: PublicKey) -> bytes:
+    """SHA-256 over the DER SubjectPublicKeyInfo: 32 bytes that name a key."""
+    return hashlib.sha256(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+
+
+def _check_ed25519(key: ed25519.Ed25519PublicKey) -> None:
+    raw = key.public_bytes_raw()
+    if raw[:31] + bytes([raw[31] & 0x7F]) in _ED25519_SMALL_ORDER:
+        raise WeakKey("the Ed25519 point has a small order")
+
+
+def _check_rsa(key: rsa.RSAPublicKey) -> None:
+    if not _RSA_MINIMUM_BITS <= key.key_size <= _RSA_MAXIMUM_BITS:
+        raise WeakKey(f"RSA of {key.key_size} bits, not {_RSA_MINIMUM_BITS} to {_RSA_MAXIMUM_BITS}")
+    numbers = key.public_numbers()
+    # Baseline Requirements §6.1.6: odd exponent from 2^16 + 1 to 2^256 − 1, an odd modulus, no factor < 752
+    if not (numbers.e % 2 and _RSA_PUBLIC_EXPONENT <= numbers.e < 2**256):
+        raise WeakKey("the RSA exponent is even or not between 65537 and 2^256")
+    if numbers.n % 2 == 0 or math.gcd(numbers.n, _SMALL_PRIMES_PRODUCT) != 1:
+        raise WeakKey("the RSA modulus has a small factor")
+    if _has_close_factors(numbers.n):
+        raise WeakKey("the RSA modulus is the product of two close primes")
+
+
+def _has_close_factors(modulus: int) -> bool:
+    """Fermat's factorization, for the number of rounds that the Baseline Requirements ask for."""
+    half_sum = math.isqrt(modulus - 1) + 1
+    for _ in range(_FERMAT_ROUNDS):
+        square = half_sum * half_sum - modulus
+        if math.isqrt(square) ** 2 == square:
+            return True
+        half_sum += 1
+    return False

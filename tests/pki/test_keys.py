@@ -1,0 +1,98 @@
+import pickle
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
+
+from pki import errors, keys
+from pki.errors import WeakKey
+from pki.keys import KeyType
+
+P = 2**255 - 19
+D = -121665 * pow(121666, -1, P) % P
+
+
+def rsa_key(n: int, e: int = 65537) -> rsa.RSAPublicKey:
+    return rsa.RSAPublicNumbers(e, n).public_key()
+
+
+@pytest.mark.parametrize("key_type", [KeyType.EC_P256, KeyType.EC_P384, KeyType.ED25519, KeyType.RSA_2048])
+def test_generated_keys_pass_the_check(key_type: KeyType) -> None:
+    public_key = keys.generate(key_type).public_key()
+    assert keys.check_public_key(public_key) is public_key
+    assert len(keys.spki_sha256(public_key)) == 32
+
+
+def test_other_key_types_and_curves_are_refused() -> None:
+    for weak in (
+        ec.generate_private_key(ec.SECP256K1()).public_key(),
+        ec.generate_private_key(ec.SECP521R1()).public_key(),
+        x25519.X25519PrivateKey.generate().public_key(),
+        rsa.generate_private_key(65537, 1536).public_key(),
+        "not a key",
+    ):
+        with pytest.raises(WeakKey):
+            keys.check_public_key(weak)
+
+
+def test_weak_rsa_is_refused() -> None:
+    good = keys.generate(KeyType.RSA_2048).public_key()
+    assert isinstance(good, rsa.RSAPublicKey)
+    n = good.public_numbers().n
+    prime = 2**1279 - 1
+    close = 2**1024 + 643  # the product of near neighbours falls to Fermat at once, prime or not
+    for weak in (
+        rsa_key(n, 3),
+        rsa_key(751 * prime * (2**1000 + 1)),
+        rsa_key(close * (close + 8)),
+        rsa_key(2**8200 + 1),
+    ):
+        with pytest.raises(WeakKey):
+            keys.check_public_key(weak)
+
+
+def test_ed25519_points_of_small_order_are_refused() -> None:
+    for y in torsion_ordinates():
+        for sign in (0, 0x80):
+            raw = bytearray(y.to_bytes(32, "little"))
+            raw[31] |= sign
+            with pytest.raises(WeakKey):
+                keys.check_public_key(ed25519.Ed25519PublicKey.from_public_bytes(bytes(raw)))
+
+
+def torsion_ordinates() -> set[int]:
+    """The y coordinates of all points P with 8P = O: random points multiplied by the prime order."""
+    order = 2**252 + 27742317777372353535851937790883648493
+    found: set[int] = set()
+    y = 2
+    while len(found) < 5:
+        y += 1
+        x2 = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+        if pow(x2, (P - 1) // 2, P) != 1:
+            continue
+        x = pow(x2, (P + 3) // 8, P)
+        if x * x % P != x2:
+            x = x * pow(2, (P - 1) // 4, P) % P
+        point, result, scalar = (x, y), (0, 1), order
+        while scalar:
+            if scalar & 1:
+                result = add(result, point)
+            point, scalar = add(point, point), scalar >> 1
+        found.add(result[1])
+    return found
+
+
+def add(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
+    t = D * a[0] * b[0] * a[1] * b[1]
+    x = (a[0] * b[1] + a[1] * b[0]) * pow(1 + t, -1, P) % P
+    return x, (a[1] * b[1] + a[0] * b[0]) * pow(1 - t, -1, P) % P
+
+
+def test_every_error_survives_pickling_and_has_its_own_code() -> None:
+    family = [errors.PkiError]
+    for cls in family:
+        family.extend(cls.__subclasses__())
+    assert len({cls.code for cls in family}) == len(family)
+    for cls in family:
+        error = cls("a", "b", "c")
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301
+        assert (type(again), str(again), again.args) == (cls, str(error), error.args)
