@@ -1,0 +1,1 @@
+"""PDF contracts: make, sign, inspect, validate, prove. Knows no web and no database."""

@@ -1,0 +1,105 @@
+"""The typed terms of each template; their JSON Schema is what a caller fills in."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+
+from contracts.amounts import capital_amount, format_amount
+
+
+def _visible(text: str) -> str:
+    """Refuse what a reader cannot see: control, bidirectional and zero-width characters."""
+    for character in text:
+        if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+            raise ValueError(f"invisible character U+{ord(character):04X}")
+    if text != text.strip():
+        raise ValueError("leading or trailing space")
+    return text
+
+
+def _line(longest: int) -> Any:
+    return Annotated[str, Field(min_length=1, max_length=longest), AfterValidator(_visible)]
+
+
+Line = _line(60)
+LongLine = _line(120)
+UnifiedSocialCreditCode = Annotated[
+    str, Field(pattern="^[0-9A-HJ-NPQRTUWXY]{18}$", description="GB 32100 统一社会信用代码")
+]
+Yuan = Annotated[
+    int,
+    Field(ge=0, le=10**15, description="人民币，单位：分"),
+    PlainSerializer(lambda fen: {"figures": format_amount(fen), "capital": capital_amount(fen)}),
+]
+
+
+class Terms(BaseModel):
+    """Strict and closed: an unknown or ill-typed term is an error, never ignored."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Party(Terms):
+    name: LongLine
+    uscc: UnifiedSocialCreditCode
+    legal_representative: Line
+    address: LongLine
+
+
+class Product(Terms):
+    product: Annotated[str, Field(pattern="^[a-z][a-z0-9-]{1,31}$", description="产品代号")]
+    name: Line
+    single_limit: Yuan
+    daily_limit: Yuan
+    custody: Literal["agent", "browser", "platform"]
+
+    @model_validator(mode="after")
+    def _limits_fit(self) -> Self:
+        if self.single_limit > self.daily_limit:
+            raise ValueError("the limit of a single payment exceeds that of a day")
+        return self
+
+
+class Fee(Terms):
+    item: Line
+    unit: Line
+    amount: Yuan
+
+
+class Dispute(Terms):
+    method: Literal["court", "arbitration"]
+    body: Line
+
+
+class ProductServiceTerms(Terms):
+    """产品服务协议: an enterprise (甲方), a bank (乙方) and, where one is used, a platform (丙方)."""
+
+    contract_number: Annotated[str, Field(pattern="^[A-Za-z0-9-]{4,40}$")]
+    document_date: date
+    enterprise: Party
+    bank: Party
+    platform: Party | None = None
+    products: Annotated[tuple[Product, ...], Field(min_length=1, max_length=20)]
+    start_date: date
+    end_date: date
+    automatic_renewal: bool = False
+    notice_days: Annotated[int, Field(ge=1, le=180)] = 30
+    fees: Annotated[tuple[Fee, ...], Field(max_length=20)] = ()
+    settlement_day: Annotated[int, Field(ge=1, le=28)] = 10
+    dispute: Dispute
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.end_date <= self.start_date:
+            raise ValueError("the term ends before it begins")
+        if self.platform is None and any(product.custody == "platform" for product in self.products):
+            raise ValueError("custody by a platform needs a platform among the parties")
+        if len({product.product for product in self.products}) != len(self.products):
+            raise ValueError("a product is named twice")
+        return self
+
+
