@@ -1,0 +1,231 @@
+"""The challenge: what the person is asked to do, once, for one document, within three minutes.
+
+Left and right are the person's own. The page may show its preview as in a mirror; frames are uploaded as the
+camera sees them.
+"""
+
+import base64
+import binascii
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from kyc.errors import InvalidChallenge, NonceMismatch, PolicyNotAllowed
+
+DIGEST_BYTES: Final = 32
+_NONCE_LABEL: Final = b"yunlian-face-check/1\x00"
+_DEMO_NAME: Final = "demo"
+
+
+class Action(StrEnum):
+    """What a person can be asked to do before the camera."""
+
+    LOOK_STRAIGHT = "look-straight"
+    TURN_LEFT = "turn-left"
+    TURN_RIGHT = "turn-right"
+    OPEN_MOUTH = "open-mouth"
+    NOD = "nod"
+
+
+TURNS: Final = (Action.TURN_LEFT, Action.TURN_RIGHT)
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessPolicy:
+    """How much is asked and which figures pass. Angles in degrees, times in milliseconds.
+
+    The first action is always to look straight; `random_actions` follow, at least one of them a turn, because
+    only a turn shows depth.
+    """
+
+    name: str
+    version: str
+    lifetime: timedelta
+    random_actions: int
+    min_frames_per_action: int
+    max_frames: int
+    max_lost_frames_per_action: int
+    """Frames of a turn or a nod in which the frontal detector may lose the face."""
+    min_eye_distance: float
+    max_straight_yaw: float
+    min_turn: float
+    min_mouth_rise: float
+    min_nod: float
+    min_relief: float
+    max_identity_distance: float
+    max_shift: float
+    """Movement of the face between two frames, in face widths."""
+    max_gap_ms: int
+    min_reaction_ms: int
+    max_reaction_ms: int
+    max_ahead_ms: int | None
+    """How much longer the capture may claim to have lasted than the server saw pass; None: not compared."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "lifetime": int(self.lifetime.total_seconds())}
+
+
+STANDARD: Final = LivenessPolicy(
+    name="standard",
+    version="1",
+    lifetime=timedelta(seconds=180),
+    random_actions=3,
+    min_frames_per_action=5,
+    max_frames=60,
+    max_lost_frames_per_action=3,
+    min_eye_distance=60.0,
+    max_straight_yaw=12.0,
+    min_turn=15.0,
+    min_mouth_rise=0.25,
+    min_nod=8.0,
+    min_relief=0.03,
+    max_identity_distance=0.40,
+    max_shift=0.6,
+    max_gap_ms=2_000,
+    min_reaction_ms=100,
+    max_reaction_ms=8_000,
+    max_ahead_ms=1_000,
+)
+DEMO: Final = LivenessPolicy(
+    name=_DEMO_NAME,
+    version="1",
+    lifetime=timedelta(seconds=180),
+    random_actions=2,
+    min_frames_per_action=3,
+    max_frames=16,
+    max_lost_frames_per_action=1,
+    min_eye_distance=40.0,
+    max_straight_yaw=15.0,
+    min_turn=12.0,
+    min_mouth_rise=0.2,
+    min_nod=6.0,
+    min_relief=0.02,
+    max_identity_distance=0.45,
+    max_shift=0.8,
+    max_gap_ms=10_000,
+    min_reaction_ms=0,
+    max_reaction_ms=30_000,
+    max_ahead_ms=None,
+)
+_POLICIES: Final = {policy.name: policy for policy in (STANDARD, DEMO)}
+
+
+def get_liveness_policy(name: str, *, production: bool) -> LivenessPolicy:
+    """The policy of this name. Raises PolicyNotAllowed: unknown, or a demonstration's in production."""
+    policy = _POLICIES.get(name)
+    if policy is None:
+        raise PolicyNotAllowed(f"no liveness policy is named {name!r}")
+    if production and policy.name == _DEMO_NAME:
+        raise PolicyNotAllowed("the demo liveness policy is refused in production")
+    return policy
+
+
+@dataclass(frozen=True, slots=True)
+class NonceBinding:
+    """What a nonce is the digest of: the document read, the wording agreed to, and 32 random bytes."""
+
+    document_sha256: bytes
+    consent_sha256: bytes
+    random: bytes
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "document_sha256": self.document_sha256.hex(),
+            "consent_sha256": self.consent_sha256.hex(),
+            "random": self.random.hex(),
+            "nonce": self.nonce().hex(),
+        }
+
+    def nonce(self) -> bytes:
+        return challenge_nonce(self.document_sha256, self.consent_sha256, self.random)
+
+
+def new_binding(document_sha256: bytes, consent_sha256: bytes) -> NonceBinding:
+    """A binding for one attempt at one document. Raises InvalidChallenge unless both are SHA-256 digests."""
+    binding = NonceBinding(document_sha256, consent_sha256, secrets.token_bytes(DIGEST_BYTES))
+    binding.nonce()
+    return binding
+
+
+def challenge_nonce(document_sha256: bytes, consent_sha256: bytes, random32: bytes) -> bytes:
+    """SHA-256 over the label "yunlian-face-check/1", NUL, and the three parts of 32 bytes each.
+
+    Raises InvalidChallenge when a part has another length.
+    """
+    parts = (document_sha256, consent_sha256, random32)
+    if any(len(part) != DIGEST_BYTES for part in parts):
+        raise InvalidChallenge("each part of a nonce has 32 bytes")
+    return hashlib.sha256(_NONCE_LABEL + b"".join(parts)).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessChallenge:
+    """One attempt: its nonce, the actions in their order, its time and the policy that judges it."""
+
+    nonce: bytes
+    actions: tuple[Action, ...]
+    issued_at: datetime
+    expires_at: datetime
+    policy: str
+    policy_version: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored and as the page reads it."""
+        return {
+            "nonce": base64.urlsafe_b64encode(self.nonce).decode().rstrip("="),
+            "actions": [str(action) for action in self.actions],
+            "issued_at": self.issued_at.isoformat(),
+            "expires_at": self.expires_at.isoformat(),
+            "policy": self.policy,
+            "policy_version": self.policy_version,
+        }
+
+
+def new_challenge(nonce: bytes, policy: LivenessPolicy, now: datetime) -> LivenessChallenge:
+    """Look straight, then random actions in random order, at least one of them a turn (`secrets`)."""
+    if len(nonce) != DIGEST_BYTES:
+        raise InvalidChallenge("a nonce has 32 bytes")
+    dice = secrets.SystemRandom()
+    turn = dice.choice(TURNS)
+    others = [action for action in Action if action not in (Action.LOOK_STRAIGHT, turn)]
+    asked = [turn, *dice.sample(others, policy.random_actions - 1)]
+    dice.shuffle(asked)
+    return LivenessChallenge(
+        nonce=nonce,
+        actions=(Action.LOOK_STRAIGHT, *asked),
+        issued_at=now,
+        expires_at=now + policy.lifetime,
+        policy=policy.name,
+        policy_version=policy.version,
+    )
+
+
+def parse_challenge(stored: Mapping[str, Any]) -> LivenessChallenge:
+    """The challenge that `to_json` wrote. Raises InvalidChallenge."""
+    try:
+        nonce = base64.b64decode(stored["nonce"] + "=", altchars=b"-_", validate=True)
+        challenge = LivenessChallenge(
+            nonce=nonce,
+            actions=tuple(Action(name) for name in stored["actions"]),
+            issued_at=datetime.fromisoformat(stored["issued_at"]),
+            expires_at=datetime.fromisoformat(stored["expires_at"]),
+            policy=str(stored["policy"]),
+            policy_version=str(stored["policy_version"]),
+        )
+    except (KeyError, TypeError, ValueError, binascii.Error) as exc:
+        raise InvalidChallenge("not a stored challenge") from exc
+    if len(nonce) != DIGEST_BYTES or challenge.actions[:1] != (Action.LOOK_STRAIGHT,):
+        raise InvalidChallenge("not a stored challenge")
+    if challenge.issued_at.tzinfo is None or challenge.expires_at.tzinfo is None:
+        raise InvalidChallenge("the times of a challenge have a time zone")
+    return challenge
+
+
+def verify_nonce(challenge: LivenessChallenge, binding: NonceBinding) -> None:
+    """The challenge was made for this document and this wording. Raises NonceMismatch."""
+    if not secrets.compare_digest(challenge.nonce, binding.nonce()):
+        raise NonceMismatch("the challenge belongs to another document, wording or attempt")
