@@ -84,6 +84,11 @@ class InvalidCsr(PkiError):
     template = "the certificate signing request is refused: {0}"
 
 
+class InvalidBinding(PkiError):
+    code = "invalid-binding"
+    template = "the signature binding is refused: {0}"
+
+
 class ProfileViolation(PkiError):
     """Facts: the profile's name, then what in the request does not fit it."""
 

@@ -27,7 +27,7 @@ def test_other_key_types_and_curves_are_refused() -> None:
         ec.generate_private_key(ec.SECP256K1()).public_key(),
         ec.generate_private_key(ec.SECP521R1()).public_key(),
         x25519.X25519PrivateKey.generate().public_key(),
-        rsa.generate_private_key(65537, 1536).public_key(),
+        rsa.generate_private_key(65537, 1536).public_key(),  # noqa: S505
         "not a key",
     ):
         with pytest.raises(WeakKey):

@@ -1,0 +1,51 @@
+"""What a signer certificate binds its one signature to."""
+
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat import asn1
+
+from pki.errors import InvalidBinding
+from pki.profiles import SIGNATURE_BINDING
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureBinding:
+    """Three SHA-256 values of 32 bytes each: face evidence (its Merkle root), consent wording, document."""
+
+    face_evidence_root: bytes
+    consent_sha256: bytes
+    document_sha256: bytes
+
+    def __post_init__(self) -> None:
+        if any(len(d) != 32 for d in (self.face_evidence_root, self.consent_sha256, self.document_sha256)):
+            raise InvalidBinding("every value has 32 bytes")
+
+    def extension(self) -> x509.UnrecognizedExtension:
+        """The private extension SIGNATURE_BINDING, whose value is a SEQUENCE of three OCTET STRINGs."""
+        value = asn1.encode_der(
+            _Asn1Binding(
+                face_evidence_root=self.face_evidence_root,
+                consent_sha256=self.consent_sha256,
+                document_sha256=self.document_sha256,
+            )
+        )
+        return x509.UnrecognizedExtension(SIGNATURE_BINDING, value)
+
+
+@asn1.sequence
+class _Asn1Binding:
+    face_evidence_root: bytes
+    consent_sha256: bytes
+    document_sha256: bytes
+
+
+def get_signature_binding(certificate: x509.Certificate) -> SignatureBinding:
+    """The binding in a signer certificate. Raises InvalidBinding where it is missing or malformed."""
+    try:
+        extension = certificate.extensions.get_extension_for_oid(SIGNATURE_BINDING).value
+        assert isinstance(extension, x509.UnrecognizedExtension)
+        value = asn1.decode_der(_Asn1Binding, extension.value)
+    except (x509.ExtensionNotFound, ValueError) as exc:
+        raise InvalidBinding("the extension is missing or malformed") from exc
+    return SignatureBinding(value.face_evidence_root, value.consent_sha256, value.document_sha256)

@@ -1,0 +1,95 @@
+"""The gate for certificate signing requests (PKCS #10, RFC 2986)."""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+
+from pki.errors import InvalidCsr
+from pki.keys import PublicKey, check_public_key
+
+MAXIMUM_BYTES = 64 * 1024
+
+_PEM = re.compile(
+    rb"-----BEGIN (NEW |)CERTIFICATE REQUEST-----([A-Za-z0-9+/= \t\r\n]+)-----END \1CERTIFICATE REQUEST-----"
+)
+_WHITE_SPACE = b" \t\r\n"
+_DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCsr:
+    """A request whose sender proved to hold the private key of a sound `public_key`.
+
+    Subject and extensions of `csr` remain claims: a certificate is made from the caller's own records.
+    """
+
+    public_key: PublicKey
+    csr: x509.CertificateSigningRequest
+
+    def verify_claims(self, name: x509.Name, uris: tuple[str, ...], dns_names: tuple[str, ...]) -> None:
+        """Raise InvalidCsr where the request claims a subject or alternative name other than the certified.
+
+        What it leaves out is no contradiction; each attribute that it names must be among those of `name`.
+        """
+        certified = {(attribute.oid, attribute.value) for attribute in name}
+        if any((attribute.oid, attribute.value) not in certified for attribute in self.csr.subject):
+            raise InvalidCsr("it claims another subject")
+        names: set[tuple[type, str]] = {(x509.UniformResourceIdentifier, uri) for uri in uris}
+        names |= {(x509.DNSName, dns_name) for dns_name in dns_names}
+        for extension in self.csr.extensions:
+            value = extension.value
+            if isinstance(value, x509.SubjectAlternativeName) and any(
+                (type(claimed), claimed.value) not in names for claimed in value
+            ):
+                raise InvalidCsr("it claims another alternative name")
+            if isinstance(value, x509.BasicConstraints) and value.ca:
+                raise InvalidCsr("it claims to be an authority")
+
+
+def parse_csr(der_or_pem: bytes) -> CheckedCsr:
+    """Check a request of at most 64 KiB: form, proof of possession (RFC 2986 §4.2), soundness of the key.
+
+    Raises InvalidCsr, and WeakKey for a well-formed request with a key that may not be certified.
+    """
+    if len(der_or_pem) > MAXIMUM_BYTES:
+        raise InvalidCsr(f"more than {MAXIMUM_BYTES} bytes")
+    try:
+        csr = x509.load_der_x509_csr(_der(der_or_pem))
+        public_key = check_public_key(csr.public_key())
+        _ = csr.extensions, csr.subject  # parsed lazily: malformed ones are refused here
+        digest = csr.signature_hash_algorithm
+        is_proven = csr.is_signature_valid
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ) as exc:
+        raise InvalidCsr("it cannot be parsed") from exc
+    if digest is not None and not isinstance(digest, _DIGESTS):
+        raise InvalidCsr(f"it is signed with {digest.name}")
+    if not is_proven:
+        raise InvalidCsr("its signature does not prove possession of the key")
+    return CheckedCsr(public_key, csr)
+
+
+def _der(der_or_pem: bytes) -> bytes:
+    if not der_or_pem.lstrip(_WHITE_SPACE).startswith(b"-----"):
+        return der_or_pem
+    match = _PEM.fullmatch(der_or_pem.strip(_WHITE_SPACE))
+    if match is None:
+        raise InvalidCsr("the PEM armour is malformed")
+    text = b"".join(match[2].split())
+    try:
+        der = base64.b64decode(text, validate=True)
+    except binascii.Error as exc:
+        raise InvalidCsr("the PEM armour is malformed") from exc
+    if base64.b64encode(der) != text:  # one request has one text: no stray bits behind the padding
+        raise InvalidCsr("the PEM armour is malformed")
+    return der
