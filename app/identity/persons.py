@@ -1,0 +1,181 @@
+"""Legal representatives as the bank knows them.
+
+Name, identity number and portrait are each sealed with a key of the person's own. Deleting that key's row
+(`person_keys`) forgets all three, in the database and in every copy of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.db import new_id
+from app.identity.models import Person, PersonKey, Tenant, TenantKind
+from app.identity.problems import PersonExists
+from app.problems import NotFound
+from kyc.documents import parse_identity_number
+from kyc.images import decode_image
+from kyc.ports import Assurance, Portrait
+from kyc.sealing import new_data_key, open_sealed, seal, unwrap_data_key, wrap_data_key
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFacts:
+    """What is known of a person, opened. The clear name and number never show in a repr."""
+
+    person_id: str
+    tenant_id: str
+    name: str = field(repr=False)
+    identity_number: str = field(repr=False)
+    masked_name: str
+    masked_number: str
+    has_portrait: bool
+    portrait_assurance: Assurance | None
+
+
+def add_person(
+    services: Services, session: Session, tenant_id: str, name: str, identity_number: str, actor: str
+) -> Person:
+    """Register a legal representative of an enterprise.
+
+    Raises InvalidIdentityNumber (GB 11643), NotFound (no such enterprise), PersonExists.
+    """
+    number = parse_identity_number(identity_number.strip(), services.clock().date()).digits
+    tenant = session.get(Tenant, tenant_id)
+    if tenant is None or tenant.kind != TenantKind.ENTERPRISE:
+        raise NotFound("no such enterprise")
+    person_id, key = new_id(), new_data_key()
+    person = Person(
+        id=person_id,
+        tenant_id=tenant.id,
+        identity_lookup=_lookup(services, number),
+        name_sealed=seal(key, name.strip().encode(), _context(person_id, "name")),
+        identity_number_sealed=seal(key, number.encode(), _context(person_id, "identity-number")),
+        created_at=services.clock(),
+    )
+    try:
+        with session.begin_nested():
+            session.add(person)
+    except IntegrityError as exc:
+        raise PersonExists("this person is registered") from exc
+    wrapped = wrap_data_key(services.settings.data_key, key, person_id)
+    session.add(PersonKey(person_id=person_id, wrapped=wrapped))
+    body = {"tenant": tenant.id}
+    services.journal.append(session, "person-added", subject=person_id, actor=actor, body=body)
+    return person
+
+
+def set_portrait(
+    services: Services, session: Session, person_id: str, image_bytes: bytes, assurance: Assurance, actor: str
+) -> None:
+    """Seal the reference portrait (JPEG or PNG), replacing an earlier one. Raises NotFound, ImageRejected."""
+    decode_image(image_bytes)
+    person = _get(session, person_id)
+    key = _key(services, session, person_id)
+    person.portrait_sealed = seal(key, image_bytes, _context(person_id, "portrait"))
+    person.portrait_assurance = Assurance(assurance)
+    # Not even the digest of the image: it would tell whoever has the photograph whose it is.
+    services.journal.append(
+        session, "portrait-set", subject=person_id, actor=actor, body={"assurance": person.portrait_assurance}
+    )
+
+
+def get_person_facts(services: Services, session: Session, person_id: str) -> PersonFacts:
+    """Open what is sealed. Raises NotFound (also when the person was forgotten), SealBroken."""
+    return _open(services, session, _get(session, person_id))
+
+
+def find_by_identity(services: Services, session: Session, tenant_id: str, last6: str) -> PersonFacts | None:
+    """The one person of this enterprise whose number ends so; None when nobody or more than one does."""
+    matches = [
+        facts
+        for facts in list_persons(services, session, tenant_id=tenant_id)
+        if hmac.compare_digest(facts.identity_number[-6:].encode(), last6.strip().upper().encode())
+    ]
+    return matches[0] if len(matches) == 1 else None
+
+
+def list_persons(services: Services, session: Session, *, tenant_id: str | None = None) -> list[PersonFacts]:
+    """Everyone who is not forgotten, or those of one enterprise, newest first."""
+    query = select(Person).join(PersonKey, PersonKey.person_id == Person.id).order_by(Person.id.desc())
+    if tenant_id is not None:
+        query = query.where(Person.tenant_id == tenant_id)
+    return [_open(services, session, person) for person in session.scalars(query)]
+
+
+def mask_name(name: str) -> str:
+    """Keep the family name's first character: 张三丰 becomes 张**."""
+    return name[:1] + "*" * max(1, len(name) - 1)
+
+
+def mask_number(number: str) -> str:
+    """Keep the first and the last two of the 18 characters."""
+    return number[:2] + "*" * (len(number) - 4) + number[-2:]
+
+
+class EmbeddedPortraitSource:
+    """`kyc.ports.PortraitSource` over the portraits that the bank itself holds."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def find_portrait(self, person_id: str) -> Portrait | None:
+        """The portrait held for this person; None when there is none or the person was forgotten."""
+        with self._services.reading() as session:
+            person = session.get(Person, person_id)
+            if person is None or not (person.portrait_sealed and person.portrait_assurance):
+                return None
+            if session.get(PersonKey, person_id) is None:
+                return None
+            key = _key(self._services, session, person_id)
+            image = open_sealed(key, person.portrait_sealed, _context(person_id, "portrait"))
+            return Portrait(image, Assurance(person.portrait_assurance))
+
+
+def _get(session: Session, person_id: str) -> Person:
+    person = session.get(Person, person_id)
+    if person is None:
+        raise NotFound("no such person")
+    return person
+
+
+def _key(services: Services, session: Session, person_id: str) -> bytes:
+    row = session.get(PersonKey, person_id)
+    if row is None:
+        raise NotFound("this person was forgotten")
+    return unwrap_data_key(services.settings.data_key, row.wrapped, person_id)
+
+
+def _open(services: Services, session: Session, person: Person) -> PersonFacts:
+    key = _key(services, session, person.id)
+    name = open_sealed(key, person.name_sealed, _context(person.id, "name")).decode()
+    number = open_sealed(key, person.identity_number_sealed, _context(person.id, "identity-number")).decode()
+    return PersonFacts(
+        person_id=person.id,
+        tenant_id=person.tenant_id,
+        name=name,
+        identity_number=number,
+        masked_name=mask_name(name),
+        masked_number=mask_number(number),
+        has_portrait=person.portrait_sealed is not None,
+        portrait_assurance=Assurance(person.portrait_assurance) if person.portrait_assurance else None,
+    )
+
+
+def _context(person_id: str, what: str) -> str:
+    return f"{person_id}:{what}"
+
+
+def _lookup(services: Services, number: str) -> bytes:
+    # Keyed: all 10^14 possible numbers could be tried against a plain digest.
+    key = hashlib.sha256(b"yunlian identity lookup" + services.settings.data_key).digest()
+    return hmac.digest(key, number.encode(), "sha256")
