@@ -1,0 +1,74 @@
+"""Revisions of a PDF: reading one within limits, appending the next, cutting a file into those it holds."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.decode_limits import DecodeLimits, StreamDecodeLimits
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
+
+MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
+MAX_REVISIONS = 64
+_MIB = 1024 * 1024
+_END_OF_REVISION = re.compile(rb"%%EOF(?:\r\n|\r|\n)?")
+
+DECODE_LIMITS = DecodeLimits(per_stream=StreamDecodeLimits(max_output_size=64 * _MIB))
+
+
+class RevisionWriter(IncrementalPdfFileWriter):  # type: ignore[misc]
+    """Appends one revision, reproducibly: nothing of it depends on the clock or on chance.
+
+    pyHanko would draw a random file identifier and rewrite the XMP metadata with the time of day, which also
+    disturbs the PDF/A identification that the document was made with.
+    """
+
+    @classmethod
+    def of(cls, pdf: bytes) -> RevisionWriter:
+        return cls(BytesIO(pdf), decode_limits=DECODE_LIMITS)
+
+    @classmethod
+    def _handle_id(cls, prev: Any) -> generic.ArrayObject:
+        derived = hashlib.sha256(b"revision of " + prev.stream.getvalue()).digest()[:16]
+        permanent = prev.trailer["/ID"][0].original_bytes if "/ID" in prev.trailer else derived
+        return generic.ArrayObject(map(generic.ByteStringObject, (permanent, derived)))
+
+    def _update_meta(self) -> None:
+        """Leave Info and XMP as the document was made."""
+
+    def finished(self) -> bytes:
+        """The whole file with the new revision."""
+        output = BytesIO()
+        self.write(output)
+        return output.getvalue()
+
+
+def read(pdf: bytes) -> PdfFileReader:
+    """A strict reader with bounds on what streams may expand to. Raises whatever pyHanko raises."""
+    return PdfFileReader(BytesIO(pdf), strict=True, decode_limits=DECODE_LIMITS)
+
+
+def revision_digests(pdf: bytes, before: int) -> Iterator[tuple[int, bytes]]:
+    """(end, SHA-256 of the bytes up to there) of every revision that ends at or before offset `before`.
+
+    A marker may be followed by a line end or not, and a writer may have added one: both cuts are given.
+    """
+    digest, position = hashlib.sha256(), 0
+    for count, marker in enumerate(_END_OF_REVISION.finditer(pdf)):
+        if count >= MAX_REVISIONS or marker.start() + 5 > before:
+            return
+        for end in sorted({marker.start() + 5, marker.end()}):
+            digest.update(pdf[position:end])
+            position = end
+            yield end, digest.copy().digest()
+
+
+def is_revision_of(sha256: bytes, pdf: bytes, before: int | None = None) -> bool:
+    """Whether some revision of the file that ends at or before `before` (default: its end) has this SHA-256."""
+    limit = len(pdf) if before is None else before
+    return any(digest == sha256 for _, digest in revision_digests(pdf, limit))
