@@ -72,8 +72,8 @@ class IssuingAuthority:
     """The root or an issuing authority, with its key loaded.
 
     `name` is "root", or the role ("api", "product", "signer", "service"), from the second generation on with
-    its number ("api-2"); it stands in the URLs of what the authority publishes. `chain` holds the certificates
-    above this one, the root last; it is empty for the root.
+    its number ("api-2"); it stands in the URLs of what the authority publishes. `chain` holds the
+    certificates above this one, the root last; it is empty for the root.
     """
 
     name: str
@@ -164,7 +164,7 @@ def _sign_twin(builder: x509.CertificateBuilder, key: PrivateKey) -> x509.Certif
 
 @cache
 def _throw_away_key(kind: str) -> PrivateKey:
-    """Of the kind of the real key, so that algorithm identifiers, and with them all signed bytes, are equal."""
+    """Of the kind of the real key, so that algorithm identifiers and all other signed bytes are equal."""
     types = {"P-256": KeyType.EC_P256, "P-384": KeyType.EC_P384, "Ed25519": KeyType.ED25519}
     return keys.generate(types.get(kind, KeyType.RSA_2048))
 

@@ -4,8 +4,9 @@ import hashlib
 import math
 from enum import StrEnum
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from pki.errors import WeakKey
 
@@ -78,6 +79,15 @@ def check_public_key(key: object) -> PublicKey:
             _check_rsa(key)
             return key
     raise WeakKey("the key type is not EC, Ed25519 or RSA")
+
+
+def load_spki(der: bytes) -> PublicKey:
+    """A public key from the DER SubjectPublicKeyInfo that a browser exports. Raises WeakKey, also on bad form."""
+    try:
+        key = load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm) as exc:
+        raise WeakKey("it is not a SubjectPublicKeyInfo") from exc
+    return check_public_key(key)
 
 
 def spki_sha256(public_key: PublicKey) -> bytes:

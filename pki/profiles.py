@@ -1,8 +1,8 @@
 """Every kind of certificate that the service issues, and the private object identifiers it uses.
 
 A profile is the whole difference between one kind and another: `pki.assembly` builds from it, `pki.lint`
-checks against it, `pki.path` demands it back. Each profile has a certificate policy of its own, and an issuing
-authority asserts only the policies of its role, so that none of them can issue for another's purpose.
+checks against it, `pki.path` demands it back. Each profile has a certificate policy of its own, and an
+issuing authority asserts only the policies of its role, so that none of them can issue for another's purpose.
 """
 
 from collections.abc import Mapping

@@ -73,11 +73,15 @@ class Hierarchy:
         key = keys.generate(self.key_type)
         subject = Subject(f"Yunlian Issuing {name}", "云联银行股份有限公司")
         certificate = sign_issuing(self.root, name, subject, key.public_key())
-        authority = IssuingAuthority(name, certificate, (self.root.certificate,), key, self.root.urls, self.clock)
+        authority = IssuingAuthority(
+            name, certificate, (self.root.certificate,), key, self.root.urls, self.clock
+        )
         self.issuing[name] = authority
         return authority
 
-    def issue(self, profile: Profile, key_type: KeyType = KeyType.EC_P256) -> tuple[PrivateKey, x509.Certificate]:
+    def issue(
+        self, profile: Profile, key_type: KeyType = KeyType.EC_P256
+    ) -> tuple[PrivateKey, x509.Certificate]:
         key = keys.generate(key_type)
         authority = self.issuing[AUTHORITY_OF[profile.name]]
         return key, authority.issue(authority.prepare(profile, request_for(profile, key)))
@@ -96,7 +100,9 @@ def request_for(profile: Profile, key: PrivateKey) -> CertificateRequest:
     if profile is API:
         return CertificateRequest(BANK, public_key, (application_urn("app-1"),))
     if profile.needs_custody:
-        return CertificateRequest(ENTERPRISE, public_key, (product_urn(USCC, "payments"),), custody=Custody.AGENT)
+        return CertificateRequest(
+            ENTERPRISE, public_key, (product_urn(USCC, "payments"),), custody=Custody.AGENT
+        )
     if profile is SIGNER:
         return CertificateRequest(PERSON, public_key, (signature_urn("c1", "s1"),), binding=BINDING)
     if profile.needs_dns_names:

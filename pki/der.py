@@ -1,0 +1,56 @@
+"""DER encoding of what is built by hand because it is built often (X.690 §8, §10)."""
+
+from datetime import datetime
+
+from cryptography.x509 import ObjectIdentifier
+
+SEQUENCE = 0x30
+SET = 0x31
+OCTET_STRING = 0x04
+NULL = b"\x05\x00"
+
+
+def tlv(tag: int, *contents: bytes) -> bytes:
+    """One value of a definite length."""
+    content = b"".join(contents)
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(octets))) + octets + content
+
+
+def sequence(*contents: bytes) -> bytes:
+    return tlv(SEQUENCE, *contents)
+
+
+def set_of(*contents: bytes) -> bytes:
+    """A SET OF, whose members DER puts in ascending order (X.690 §11.6)."""
+    return tlv(SET, *sorted(contents))
+
+
+def integer(value: int) -> bytes:
+    magnitude = value if value >= 0 else ~value
+    return tlv(0x02, value.to_bytes(magnitude.bit_length() // 8 + 1, "big", signed=True))
+
+
+def octet_string(value: bytes) -> bytes:
+    return tlv(OCTET_STRING, value)
+
+
+def object_identifier(oid: ObjectIdentifier) -> bytes:
+    first, second, *rest = map(int, oid.dotted_string.split("."))
+    return tlv(0x06, *(_base_128(arc) for arc in (40 * first + second, *rest)))
+
+
+def generalized_time(time: datetime) -> bytes:
+    """To the millisecond, without trailing zeros, as RFC 3161 §2.4.2 asks; `time` is aware UTC."""
+    fraction = f".{time.microsecond // 1000:03}".rstrip("0").rstrip(".")
+    return tlv(0x18, f"{time:%Y%m%d%H%M%S}{fraction}Z".encode())
+
+
+def _base_128(value: int) -> bytes:
+    octets = [value & 0x7F]
+    while value := value >> 7:
+        octets.append(0x80 | value & 0x7F)
+    return bytes(reversed(octets))
