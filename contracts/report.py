@@ -1,0 +1,129 @@
+"""What validation found, as frozen values and as JSON. Words as in ETSI EN 319 102-1 §5.1.3."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from contracts.binding import SignatureBinding
+
+REPORT_FORMAT = "yunlian-signature-report/1"
+
+
+class Verdict(StrEnum):
+    """TOTAL-PASSED, TOTAL-FAILED and INDETERMINATE under the names that people read."""
+
+    VALID = "VALID"
+    INVALID = "INVALID"
+    INDETERMINATE = "INDETERMINATE"
+
+
+class SubIndication(StrEnum):
+    FORMAT_FAILURE = "FORMAT_FAILURE"
+    HASH_FAILURE = "HASH_FAILURE"
+    SIG_CRYPTO_FAILURE = "SIG_CRYPTO_FAILURE"
+    REVOKED = "REVOKED"
+    SIG_CONSTRAINTS_FAILURE = "SIG_CONSTRAINTS_FAILURE"
+    CHAIN_CONSTRAINTS_FAILURE = "CHAIN_CONSTRAINTS_FAILURE"
+    CERTIFICATE_CHAIN_GENERAL_FAILURE = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+    NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
+    OUT_OF_BOUNDS_NO_POE = "OUT_OF_BOUNDS_NO_POE"
+    NOT_YET_VALID = "NOT_YET_VALID"
+    TRY_LATER = "TRY_LATER"
+    SIGNED_DATA_NOT_FOUND = "SIGNED_DATA_NOT_FOUND"
+    TIMESTAMP_ORDER_FAILURE = "TIMESTAMP_ORDER_FAILURE"
+    GENERIC = "GENERIC"
+
+
+class Level(StrEnum):
+    """Baseline level reached (ETSI EN 319 142-1)."""
+
+    B = "B-B"
+    T = "B-T"
+    LT = "B-LT"
+    LTA = "B-LTA"
+
+
+class SignatureKind(StrEnum):
+    SIGNATURE = "signature"
+    DOCUMENT_TIMESTAMP = "document-timestamp"
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureEntry:
+    """One signature or document time stamp. What could not be established is None."""
+
+    field: str
+    kind: SignatureKind
+    verdict: Verdict
+    sub_indication: SubIndication | None = None
+    explanation: str = ""
+    subject: str | None = None
+    """The signer's name, RFC 4514."""
+    certificate: bytes | None = None
+    """DER."""
+    claimed_at: datetime | None = None
+    """What the signer's clock said."""
+    stamped_at: datetime | None = None
+    """Proof of existence: the trusted time stamp over the signature (or the document time stamp's own time)."""
+    binding: SignatureBinding | None = None
+    coverage: str = "UNCLEAR"
+    """ENTIRE_FILE, ENTIRE_REVISION, CONTIGUOUS_BLOCK_FROM_START or UNCLEAR."""
+    covered_bytes: int = 0
+    modifications: str | None = None
+    """What came after: NONE, LTA_UPDATES, FORM_FILLING, ANNOTATIONS or OTHER."""
+    certifies: bool = False
+    level: Level | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureReport:
+    """The document as a whole. `at` is the time for which validation was asked."""
+
+    verdict: Verdict
+    sub_indication: SubIndication | None
+    explanation: str
+    at: datetime
+    document_sha256: str
+    covers_entire_file: bool
+    signatures: tuple[SignatureEntry, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: digests in hexadecimal, times in ISO 8601."""
+        return {
+            "format": REPORT_FORMAT,
+            "verdict": self.verdict.value,
+            "sub_indication": self.sub_indication and self.sub_indication.value,
+            "explanation": self.explanation,
+            "at": self.at.isoformat(),
+            "document_sha256": self.document_sha256,
+            "covers_entire_file": self.covers_entire_file,
+            "signatures": [_entry_dict(entry) for entry in self.signatures],
+        }
+
+
+def _entry_dict(entry: SignatureEntry) -> dict[str, Any]:
+    binding = entry.binding
+    return {
+        "field": entry.field,
+        "kind": entry.kind.value,
+        "verdict": entry.verdict.value,
+        "sub_indication": entry.sub_indication and entry.sub_indication.value,
+        "explanation": entry.explanation,
+        "subject": entry.subject,
+        "claimed_at": entry.claimed_at and entry.claimed_at.isoformat(),
+        "stamped_at": entry.stamped_at and entry.stamped_at.isoformat(),
+        "binding": binding
+        and {
+            "face_evidence_root": binding.face_evidence_root.hex(),
+            "consent_sha256": binding.consent_sha256.hex(),
+            "document_sha256": binding.document_sha256.hex(),
+        },
+        "coverage": entry.coverage,
+        "covered_bytes": entry.covered_bytes,
+        "modifications": entry.modifications,
+        "certifies": entry.certifies,
+        "level": entry.level and entry.level.value,
+    }

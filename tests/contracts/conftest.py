@@ -1,0 +1,206 @@
+"""A small but real hierarchy and a signed contract, made once per test process."""
+
+import copy
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from contracts import seals
+from contracts.binding import SignatureBinding
+from contracts.consent import get_wording
+from contracts.render import render
+from contracts.signing import begin_signature, finish_signature, prepare_document, sign_with_key
+from pki.assembly import CertificateRequest, PublicationUrls, Subject
+from pki.authority import IssuingAuthority, create_root, sign_issuing
+from pki.identifiers import organization_identifier, signature_urn, uscc_check_digit
+from pki.path import TrustPolicy
+from pki.profiles import SEAL, SIGNER, TSA
+from pki.timestamp import TimestampAuthority
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def uscc(first17: str) -> str:
+    return first17 + uscc_check_digit(first17)
+
+
+ENTERPRISE_USCC = uscc("91330106MA2CFLDG4")
+BANK_USCC = uscc("91110000100001234")
+TERMS: dict[str, Any] = {
+    "contract_number": "YL-2026-000128",
+    "document_date": "2026-11-22",
+    "enterprise": {
+        "name": "杭州云启智造科技有限公司",
+        "uscc": ENTERPRISE_USCC,
+        "legal_representative": "张㛃𠮷",
+        "address": "浙江省杭州市西湖区文三路 478 号",
+    },
+    "bank": {
+        "name": "华夏东方银行股份有限公司",
+        "uscc": BANK_USCC,
+        "legal_representative": "李明远",
+        "address": "北京市西城区金融大街 22 号",
+    },
+    "products": [
+        {
+            "product": "payments",
+            "name": "企业支付与代发",
+            "single_limit": 5_000_000,
+            "daily_limit": 100_000_000,
+            "custody": "agent",
+        }
+    ],
+    "start_date": "2026-12-01",
+    "end_date": "2027-11-30",
+    "fees": [{"item": "企业支付", "unit": "每笔", "amount": 50}],
+    "dispute": {"method": "court", "body": "北京市西城区人民法院"},
+}
+
+
+class Clock:
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Timestamps:
+    """The port, answered by the embedded authority."""
+
+    authority: TimestampAuthority
+
+    def timestamp(self, digest_sha256: bytes) -> bytes:
+        return self.authority.token(digest_sha256, "sha256")
+
+
+class Hierarchy:
+    """Root, issuing authorities for signers and services, time-stamp authority, the bank's seal."""
+
+    def __init__(self) -> None:
+        self.clock = Clock(NOW - timedelta(days=30))
+        urls = PublicationUrls("http://localhost:8080")
+        self.root = create_root(Subject("测试根", organization="测试"), _key(), urls, self.clock)
+        self.signers, self.services = (self._issuing(name, urls) for name in ("signer", "service"))
+        tsa_key, self.seal_key = _key(), _key()
+        tsa = self._issue(self.services, TSA, Subject("时间戳", organization="测试银行"), tsa_key)
+        self.timestamp_certificate = tsa
+        chain = (self.services.certificate, self.root.certificate)
+        self.timestamps = Timestamps(TimestampAuthority(tsa, chain, tsa_key, self.clock))
+        self.seal = self._issue(
+            self.services,
+            SEAL,
+            Subject("测试银行", organization="测试银行", organization_identifier=organization_identifier(BANK_USCC)),
+            self.seal_key,
+        )
+        self.seal_chain = [self.services.certificate]
+        self.signer_chain = [self.signers.certificate]
+        self.trust = TrustPolicy(
+            (self.root.certificate,), (self.signers.certificate, self.services.certificate)
+        )
+        self.clock.now = NOW
+
+    def signer(self, binding: SignatureBinding) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+        """A certificate for one signature and its key, as the browser would hold it."""
+        key = _key()
+        subject = Subject("张㛃𠮷", surname="张", given_name="㛃𠮷")
+        request = CertificateRequest(
+            subject, key.public_key(), (signature_urn("ceremony-1", "enterprise"),), binding=binding
+        )
+        return self.signers.issue(self.signers.prepare(SIGNER, request)), key
+
+    def _issuing(self, name: str, urls: PublicationUrls) -> IssuingAuthority:
+        key = _key()
+        subject = Subject(f"测试签发 {name}", organization="测试")
+        certificate = sign_issuing(self.root, name, subject, key.public_key())
+        return IssuingAuthority(name, certificate, (self.root.certificate,), key, urls, self.clock)
+
+    def _issue(self, authority: IssuingAuthority, profile: Any, subject: Subject, key: Any) -> x509.Certificate:
+        request = CertificateRequest(subject, key.public_key())
+        return authority.issue(authority.prepare(profile, request))
+
+
+def _key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def webcrypto_sign(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
+    """r||s, as `crypto.subtle.sign` answers."""
+    r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+@dataclass
+class SignedContract:
+    rendered: Any
+    prepared: bytes
+    binding: SignatureBinding
+    signer: x509.Certificate
+    once: bytes
+    """Signed by the legal representative."""
+    twice: bytes
+    """And sealed by the bank."""
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+def terms() -> dict[str, Any]:
+    return copy.deepcopy(TERMS)
+
+
+@pytest.fixture(scope="session")
+def hierarchy() -> Hierarchy:
+    return Hierarchy()
+
+
+@pytest.fixture(scope="session")
+def sign_contract(hierarchy: Hierarchy) -> Callable[[], SignedContract]:
+    def sign() -> SignedContract:
+        rendered = render("product-service-agreement", TERMS)
+        prepared = prepare_document(rendered.pdf, rendered.places)
+        binding = SignatureBinding(
+            hashlib.sha256(b"face evidence").digest(), get_wording().sha256, hashlib.sha256(prepared).digest()
+        )
+        certificate, key = hierarchy.signer(binding)
+        enterprise = TERMS["enterprise"]
+        both = seals.company_and_person_seal(
+            enterprise["name"], ENTERPRISE_USCC, enterprise["legal_representative"]
+        )
+        field, bank_field = (place.name for place in rendered.places)
+        pending = begin_signature(
+            prepared, field, certificate, hierarchy.signer_chain, binding, both, at=NOW
+        )
+        once = finish_signature(
+            pending, webcrypto_sign(key, pending.signed_attributes), hierarchy.timestamps
+        )
+        twice = sign_with_key(
+            once,
+            bank_field,
+            hierarchy.seal_key,
+            hierarchy.seal,
+            hierarchy.seal_chain,
+            hierarchy.timestamps,
+            at=NOW,
+            seal=seals.company_seal(TERMS["bank"]["name"], BANK_USCC),
+        )
+        return SignedContract(rendered, prepared, binding, certificate, once, twice)
+
+    return sign
+
+
+@pytest.fixture(scope="session")
+def contract(sign_contract: Callable[[], SignedContract]) -> SignedContract:
+    return sign_contract()
