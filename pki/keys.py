@@ -82,7 +82,7 @@ def check_public_key(key: object) -> PublicKey:
 
 
 def load_spki(der: bytes) -> PublicKey:
-    """A public key from the DER SubjectPublicKeyInfo that a browser exports. Raises WeakKey, also on bad form."""
+    """A public key from the DER SubjectPublicKeyInfo that a browser exports. Raises WeakKey."""
     try:
         key = load_der_public_key(der)
     except (ValueError, UnsupportedAlgorithm) as exc:

@@ -1,6 +1,6 @@
 """Path validation at an explicit time (RFC 5280 §6), narrowed to what this hierarchy needs.
 
-Intermediates come from our own trust policy and never from the peer, so a hostile chain has nothing to explore.
+Intermediates come from our own trust policy and never from the peer: a hostile chain has nothing to explore.
 A chain of good signatures is found first and judged afterwards; therefore "expired" is only ever said of a
 certificate that a trusted issuer did sign, and "untrusted" only where no such chain exists.
 """
@@ -112,8 +112,8 @@ def validate_path(
     """Validate `leaf` for `purpose` as of `at` (aware UTC).
 
     Raises UntrustedIssuer, PathTooComplex, CertificateExpired, CertificateNotYetValid, WrongPurpose,
-    CertificateRevoked or RevocationUnknown, all PathInvalid. `revocation` None: revocation is checked elsewhere.
-    Of several chains (a roll-over, a cross-certificate) one good one suffices; else the first one's error counts.
+    CertificateRevoked or RevocationUnknown, all PathInvalid. `revocation` None: it is checked elsewhere. Of
+    several chains (a roll-over, a cross-certificate) one good one suffices; else the first error counts.
     """
     failure: PathInvalid | None = None
     for chain in _signed_chains(leaf, trust):
@@ -127,10 +127,10 @@ def validate_path(
 
 
 def _signed_chains(leaf: x509.Certificate, trust: TrustPolicy) -> Iterator[tuple[x509.Certificate, ...]]:
-    """Every chain of valid signatures from the leaf to an anchor, within fixed bounds. Raises PathTooComplex."""
+    """Every chain of valid signatures from leaf to anchor, within fixed bounds. Raises PathTooComplex."""
     budget = MAXIMUM_SIGNATURE_CHECKS
     anchors = set(trust.anchors)
-    pending = [(leaf,)]
+    pending: list[tuple[x509.Certificate, ...]] = [(leaf,)]
     while pending:
         chain = pending.pop()
         for issuer in reversed(trust.issuers_named(chain[-1].issuer)):

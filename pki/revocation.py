@@ -57,6 +57,7 @@ def build_crl(
     number: int,
     this_update: datetime,
     next_update: datetime,
+    *,
     delta_of: int | None = None,
 ) -> bytes:
     """A signed CRL (DER): complete, or with `delta_of` the changes since the complete CRL of that number.
@@ -151,7 +152,7 @@ def answer_ocsp(
     status_of: Callable[[str, int], RevocationState | None],
     clock: Clock,
 ) -> OcspAnswer:
-    """Answer any bytes at all: bad requests get malformedRequest, unknown issuers unauthorized (RFC 6960 §2.3).
+    """Answer any bytes: bad requests get malformedRequest, foreign issuers unauthorized (RFC 6960 §2.3).
 
     `status_of(issuer_name, serial_number)` returns None for a certificate that was never issued, which is
     answered "unknown" (RFC 6960 §2.2). One certificate per request (RFC 5019 §2.1.1); a nonce of 1 to 128

@@ -3,7 +3,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from asn1crypto import cms, tsp
+from asn1crypto import cms, core, tsp
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
@@ -24,6 +24,14 @@ from pki.timestamp import TimestampAuthority
 from tests.pki.hierarchy import Hierarchy
 
 HIERARCHY = Hierarchy()
+
+
+class Response(core.Sequence):
+    """TimeStampResp; in asn1crypto's own class the token is not optional."""
+
+    _fields = [("status", tsp.PKIStatusInfo), ("time_stamp_token", cms.ContentInfo, {"optional": True})]  # noqa: RUF012
+
+
 MESSAGE = "合同".encode()
 
 
@@ -109,7 +117,7 @@ def request(**changes: object) -> bytes:
         (request() + bytes(70_000), "bad_data_format"),
         (request(version=2), "bad_data_format"),
         (request(req_policy="1.2.3"), "unaccepted_policy"),
-        (request(extensions=[{"extn_id": "1.2.3", "extn_value": b""}]), "unaccepted_extension"),
+        (request(extensions=[{"extn_id": "1.2.3", "extn_value": b""}]), "unaccepted_extensions"),
         (
             request(message_imprint={"hash_algorithm": {"algorithm": "sha1"}, "hashed_message": bytes(20)}),
             "bad_alg",
@@ -121,7 +129,7 @@ def request(**changes: object) -> bytes:
     ],
 )
 def test_bad_requests_are_rejected_with_their_failure(query: bytes, failure: str) -> None:
-    response = tsp.TimeStampResp.load(authority().answer(query), strict=True)
+    response = Response.load(authority().answer(query), strict=True)
     assert response["status"]["status"].native == "rejection"
     assert response["status"]["fail_info"].native == {failure}
     assert response["time_stamp_token"].native is None
@@ -133,12 +141,12 @@ STAMPS = authority()
 @given(st.binary(max_size=120))
 @settings(max_examples=200)
 def test_any_bytes_get_an_answer(query: bytes) -> None:
-    assert tsp.TimeStampResp.load(STAMPS.answer(query), strict=True)["status"]["status"].native == "rejection"
+    assert Response.load(STAMPS.answer(query), strict=True)["status"]["status"].native == "rejection"
 
 
 @given(st.integers(0, 2**128))
 def test_any_nonce_comes_back(nonce: int) -> None:
-    response = tsp.TimeStampResp.load(STAMPS.answer(request(nonce=nonce)), strict=True)
+    response = Response.load(STAMPS.answer(request(nonce=nonce)), strict=True)
     info = response["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed
     assert info["nonce"].native == nonce
     assert len(response["time_stamp_token"]["content"]["certificates"] or []) == 0
@@ -147,9 +155,7 @@ def test_any_nonce_comes_back(nonce: int) -> None:
 @given(st.integers(-(2**200), 2**200), st.binary(max_size=300))
 def test_der_agrees_with_asn1crypto(number: int, data: bytes) -> None:
     assert der.sequence(der.integer(number), der.octet_string(data)) == (
-        cms.core.SequenceOf(
-            spec=cms.core.Any, value=[cms.core.Integer(number), cms.core.OctetString(data)]
-        ).dump()
+        core.SequenceOf(spec=core.Any, value=[core.Integer(number), core.OctetString(data)]).dump()
     )
 
 
