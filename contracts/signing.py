@@ -114,7 +114,7 @@ def prepare_document(pdf: bytes, places: Iterable[Place]) -> bytes:
 
     Raises SigningFailed where a field of that name exists, a page is missing, or the file is no PDF.
     """
-    with _pyhanko_errors():
+    with pyhanko_errors():
         writer = RevisionWriter.of(pdf)
         for place in places:
             box = (place.x, place.y, place.x + place.width, place.y + place.height)
@@ -143,7 +143,7 @@ def begin_signature(
     mechanism = cms.mechanism_for(certificate)
     if binding is not None and not is_revision_of(binding.document_sha256, pdf):
         raise SigningFailed("the binding names a document that this is not a revision of")
-    with _pyhanko_errors():
+    with pyhanko_errors():
         writer = RevisionWriter.of(pdf)
         first = next(enumerate_sig_fields(writer, filled_status=True), None) is None
         embedder = PdfCMSEmbedder().write_cms(field, writer, existing_fields_only=True)
@@ -212,7 +212,7 @@ def sign_with_key(
 
 def fill_contents(document: bytes, digest: bytes, start: int, end: int, content: bytes) -> bytes:
     """Write a CMS object into the room left in /Contents. Raises SigningFailed where it does not fit."""
-    with _pyhanko_errors():
+    with pyhanko_errors():
         output = BytesIO(document)
         PreparedByteRangeDigest(
             document_digest=digest, reserved_region_start=start, reserved_region_end=end
@@ -221,7 +221,7 @@ def fill_contents(document: bytes, digest: bytes, start: int, end: int, content:
 
 
 @contextmanager
-def _pyhanko_errors() -> Iterator[None]:
+def pyhanko_errors() -> Iterator[None]:
     """pyHanko answers unusable input with its own errors and with whatever its parser stumbles over."""
     try:
         yield
