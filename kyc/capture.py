@@ -39,7 +39,7 @@ def verify_capture(
     """Everything about the frames that can be told without looking at a picture.
 
     Raises ChallengeExpired, FramesIncomplete (too few for an action, too many, not in the order of the
-    actions or of time) or FrameChainBroken (dropped, added, changed, reordered, or captured for another nonce).
+    actions or of time) or FrameChainBroken (dropped, added, changed, reordered, captured for another nonce).
     """
     if not challenge.issued_at <= received_at < challenge.expires_at:
         raise ChallengeExpired("the frames arrived outside of the challenge's time")

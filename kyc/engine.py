@@ -18,6 +18,8 @@ from PIL import ImageFile
 from kyc.errors import EngineUnavailable
 from kyc.ports import Alignment, Encoding, FaceBox, Image, Points
 
+# HOG scores of real faces lie above 0.5, of buttons and folds of cloth just above 0.
+_MIN_SCORE: Final = 0.2
 # face_recognition prints and calls quit() - status 0 - when one of these cannot be imported.
 _NEEDED_FIRST: Final = ("pkg_resources", "face_recognition_models")
 
@@ -65,7 +67,7 @@ class DlibEngine:
     def _detect_grey(self, grey: cv2.typing.MatLike, scale: int) -> list[FaceBox]:
         return [
             FaceBox(*(side * scale for side in (found.left(), found.top(), found.right(), found.bottom())))
-            for found in self._detector(grey, 0)
+            for found in self._detector.run(grey, 0, _MIN_SCORE)[0]
         ]
 
     def _shape(self, image: Image, box: FaceBox, alignment: Alignment) -> Any:

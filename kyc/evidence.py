@@ -23,8 +23,8 @@ _MAX_LEAVES: Final = 1024
 class EvidenceLeaf:
     """One commitment.
 
-    `hash` = SHA-256(0x00 || canonical JSON of {"content_sha256", "name", "salt"}), digest and salt in hex. Both
-    are None once the leaf is forgotten. `text` is the content itself where it is JSON; pictures are kept
+    `hash` = SHA-256(0x00 || canonical JSON of {"content_sha256", "name", "salt"}), digest and salt in hex.
+    Both are None once the leaf is forgotten. `text` is the content itself where it is JSON; pictures are kept
     elsewhere, sealed.
     """
 
@@ -81,7 +81,7 @@ class FaceEvidence:
 
 
 def canonical_json(value: Mapping[str, Any]) -> str:
-    """Sorted keys, no spaces, no NaN. Leaves keep the text itself, so nobody must write the same floats again."""
+    """Sorted keys, no spaces, no NaN. Leaves keep the text, so nobody must write the same floats again."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -107,7 +107,7 @@ def parse_evidence(stored: Mapping[str, Any]) -> FaceEvidence:
 
 
 def verify_evidence(evidence: FaceEvidence) -> None:
-    """Every leaf that is not forgotten fits its hash, and the hashes lead to the root. Raises EvidenceInvalid."""
+    """Leaves not forgotten fit their hashes, and the hashes lead to the root. Raises EvidenceInvalid."""
     names = [leaf.name for leaf in evidence.leaves]
     if not names or len(set(names)) != len(names):
         raise EvidenceInvalid("leaves have distinct names, and there is at least one")
@@ -118,7 +118,7 @@ def verify_evidence(evidence: FaceEvidence) -> None:
 
 
 def verify_leaf(evidence: FaceEvidence, name: str, content: bytes) -> None:
-    """`content` is what the leaf `name` of this evidence committed to. Raises EvidenceInvalid, also if forgotten."""
+    """`content` is what the leaf `name` committed to. Raises EvidenceInvalid, also if it is forgotten."""
     verify_evidence(evidence)
     leaf = evidence.leaf(name)
     if leaf.content_sha256 != hashlib.sha256(content).digest():
@@ -163,7 +163,7 @@ def _verify_hash(leaf: EvidenceLeaf) -> None:
 
 
 def _root(hashes: Sequence[bytes]) -> bytes:
-    """Merkle tree hash over leaf hashes (RFC 9162 §2.1.1): split at the largest power of two below the count."""
+    """Merkle tree hash (RFC 9162 §2.1.1): split at the largest power of two below the count."""
     if len(hashes) == 1:
         return hashes[0]
     split = 1 << (len(hashes) - 1).bit_length() - 1

@@ -4,6 +4,7 @@
 from the doors.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +15,12 @@ import cv2
 from kyc.capture import Frame, verify_capture
 from kyc.engine import load_engine
 from kyc.errors import (
+    ChallengeExpired,
     FaceCheckFailed,
     FrameRejected,
+    FramesIncomplete,
     ImageRejected,
     NoFace,
-    PolicyNotAllowed,
     PortraitRejected,
     SeveralFaces,
 )
@@ -83,7 +85,7 @@ def check_face(request: FaceCheckRequest) -> FaceCheckResult:
     match_policy = get_match_policy(request.match_policy, production=request.production)
     policy = get_liveness_policy(request.challenge.policy, production=request.production)
     if request.challenge.policy_version != policy.version:
-        raise PolicyNotAllowed("the challenge was issued under another version of its policy")
+        raise ChallengeExpired("the challenge was issued under an earlier version of its policy")
     # 2. The challenge is for this document and wording; the frames are those captured for it, in time.
     verify_nonce(request.challenge, request.binding)
     verify_capture(request.frames, request.chain, request.challenge, policy, request.received_at)
@@ -102,17 +104,16 @@ def _compare(
     portrait = _encode_portrait(engine, request.portrait, match_policy)
     # 3. Liveness: exactly one face, the actions in their order, depth, one person all along.
     observations = _observe(engine, request, policy)
-    chosen = calm_frames(observations, match_policy.most_frames)
-    encodings = [_encode_frame(engine, request.frames[i], observations[i], match_policy) for i in chosen]
+    calm = calm_frames(observations, match_policy.most_frames)
+    if len(calm) < match_policy.most_frames:
+        raise FramesIncomplete("a part of the capture shows no face")
+    encodings = [
+        encode_face(engine, _decode_frame(request.frames[position], position), face.box, match_policy)
+        for position, face in calm
+    ]
     elapsed = request.received_at - request.challenge.issued_at
-    liveness = judge(
-        request.frames,
-        observations,
-        encodings,
-        request.challenge,
-        policy,
-        int(elapsed.total_seconds() * 1000),
-    )
+    elapsed_ms = int(elapsed.total_seconds() * 1000)
+    liveness = judge(observations, encodings, request.challenge, policy, elapsed_ms)
     verify_liveness(liveness)
     # 4. Match: the template of the calm frames against the portrait.
     match = match_faces(portrait, encodings, match_policy)
@@ -145,7 +146,7 @@ def _observe(engine: FaceEngine, request: FaceCheckRequest, policy: LivenessPoli
             moving = request.challenge.actions[frame.action] in _MOVING
             if not moving or lost[frame.action] > policy.max_lost_frames_per_action:
                 raise NoFace(position)
-        observations.append(Observation(frame.action, frame.at_ms, face))
+        observations.append(Observation(frame.action, frame.at_ms, hashlib.sha256(frame.jpeg).digest(), face))
     return observations
 
 
@@ -158,12 +159,6 @@ def _measure(engine: FaceEngine, image: Image, position: int) -> SeenFace | None
     points = engine.landmarks(image, boxes[0])
     height, width = image.shape[:2]
     return SeenFace(boxes[0], points, head_pose(points, width, height), mouth_opening(points))
-
-
-def _encode_frame(engine: FaceEngine, frame: Frame, seen: Observation, policy: MatchPolicy) -> Encoding:
-    # Only observations with a face are chosen for encoding.
-    assert seen.face is not None
-    return encode_face(engine, _decode_frame(frame, 0), seen.face.box, policy)
 
 
 def _decode_frame(frame: Frame, position: int) -> Image:
@@ -186,6 +181,8 @@ def _evidence(
             "liveness": liveness.to_json(),
             "portrait_assurance": str(request.portrait.assurance),
             "received_at": request.received_at.isoformat(),
+            # Which action a frame answered and when: the chain covers the pictures and their order alone.
+            "frames": [[frame.action, frame.at_ms] for frame in request.frames],
         },
         "policy": {"match": match_policy.to_json(), "liveness": policy.to_json()},
         "nonce": {

@@ -1,4 +1,4 @@
-"""Figures read from the 68 landmarks of a face: how it is turned, how far the mouth is open, whether it is flat.
+"""Figures read from the 68 landmarks of a face: how it is turned, how open the mouth is, whether it is flat.
 
 Left and right are the person's own, as in the instruction "turn to your left". Frames are uploaded as the
 camera sees them and not as in a mirror, so the person's left is on the right of the picture.
@@ -12,8 +12,8 @@ import numpy as np
 
 from kyc.ports import Points
 
-# A generic head in millimetres (x to the right of the picture, y down, z away from the camera), nose tip at the
-# origin, and the landmarks that show its points: nose tip, chin, outer corners of the eyes, corners of the mouth.
+# A generic head in millimetres (x to the right of the picture, y down, z away from the camera) with its nose
+# tip at the origin, and the landmarks that show its points: nose tip, chin, outer eye and mouth corners.
 _HEAD: Final = np.array(
     [
         (0, 0, 0),
@@ -45,7 +45,7 @@ def eye_distance(points: Points) -> float:
 
 
 def head_pose(points: Points, width: int, height: int) -> Pose:
-    """The pose of the generic head whose projection fits the landmarks best, for a lens as wide as the picture."""
+    """The pose in which a generic head fits the landmarks best; focal length = width of the picture."""
     camera = np.array([[width, 0, width / 2], [0, width, height / 2], [0, 0, 1]], dtype=np.float64)
     seen = np.ascontiguousarray(points[_HEAD_LANDMARKS])
     _, rotation, shift = cv2.solvePnP(_HEAD, seen, camera, None, flags=cv2.SOLVEPNP_SQPNP)

@@ -1,6 +1,7 @@
 """Untrusted bytes -> one RGB picture, with everything bounded before a pixel is decoded."""
 
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 
@@ -20,7 +21,10 @@ from kyc.ports import Image
 
 _FORMATS = ("JPEG", "PNG")
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
-_JPEG_END = b"\xff\xd9"
+
+
+# Pillow reports damaged data and damaged EXIF by any of these, a broken PNG chunk as SyntaxError.
+_DAMAGED = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, struct.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,10 @@ FRAME = ImageLimits(max_bytes=1024 * 1024, max_pixels=2_200_000, min_side=240)
 
 
 def decode_image(data: bytes, limits: ImageLimits = PORTRAIT) -> Image:
-    """The picture in `data` as RGB uint8 (height, width, 3), upright (EXIF orientation applied, then forgotten).
+    """The picture in `data` as RGB uint8 (height, width, 3), upright (EXIF orientation applied).
 
-    Transparency is laid on white, grey becomes RGB, other metadata is dropped. Raises ImageTooLarge,
-    ImageTooSmall, UnsupportedImage (neither JPEG nor PNG), ImageAnimated or ImageTruncated, all ImageRejected.
+    Transparency is laid on white, grey becomes RGB, all metadata is dropped. Raises ImageTooLarge,
+    ImageTooSmall, UnsupportedImage (neither JPEG nor PNG), ImageAnimated or ImageTruncated (ImageRejected).
     """
     if len(data) > limits.max_bytes:
         raise ImageTooLarge(f"{len(data)} bytes, at most {limits.max_bytes}")
@@ -48,11 +52,10 @@ def decode_image(data: bytes, limits: ImageLimits = PORTRAIT) -> Image:
         raise UnsupportedImage("neither JPEG nor PNG")
     try:
         with warnings.catch_warnings():
-            # Our own limits are tighter than Pillow's warning about decompression bombs.
-            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
+            # Pillow warns of large pictures, where our limits are tighter, and of odd EXIF, which is dropped.
+            warnings.simplefilter("ignore")
             with Pillow.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 _check_header(picture, limits)
-                _check_complete(data, picture)
                 picture.load()
                 return _upright_rgb(picture)
     except ImageRejected:
@@ -61,8 +64,7 @@ def decode_image(data: bytes, limits: ImageLimits = PORTRAIT) -> Image:
         raise UnsupportedImage("not readable as JPEG or PNG") from exc
     except Pillow.DecompressionBombError as exc:
         raise ImageTooLarge("far more pixels than allowed") from exc
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, MemoryError) as exc:
-        # Pillow reports damaged data by any of these, SyntaxError for a broken PNG chunk among them.
+    except _DAMAGED as exc:
         raise ImageTruncated("the image data is damaged or ends early") from exc
 
 
@@ -87,15 +89,9 @@ def _check_header(picture: Pillow.Image, limits: ImageLimits) -> None:
         raise ImageTooLarge(f"{width} x {height} pixels, at most {limits.max_pixels} in all")
     if min(width, height) < limits.min_side:
         raise ImageTooSmall(f"{width} x {height} pixels, at least {limits.min_side} on each side")
-    if getattr(picture, "n_frames", 1) > 1:
+    # A phone's JPEG may carry a second picture (MPO: depth, gain map) that no reader shows; the first counts.
+    if picture.format == "PNG" and getattr(picture, "n_frames", 1) > 1:
         raise ImageAnimated("more than one picture in the file")
-
-
-def _check_complete(data: bytes, picture: Pillow.Image) -> None:
-    # Pillow fills the missing part of a JPEG with grey where LOAD_TRUNCATED_IMAGES is set anywhere in the
-    # process (face_recognition sets it on import), so the end marker is looked for here as well.
-    if picture.format == "JPEG" and _JPEG_END not in data[-4096:]:
-        raise ImageTruncated("the JPEG has no end marker")
 
 
 def _upright_rgb(picture: Pillow.Image) -> Image:

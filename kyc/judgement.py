@@ -4,14 +4,12 @@ The thresholds of planarity and identity are set so that the portrait puppet and
 photographs do not; they are policy values, and the policy's version changes with them.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from statistics import median
 from typing import Any, Final
 
-from kyc.capture import Frame
 from kyc.errors import LivenessFailed
 from kyc.geometry import Pose, eye_distance, relief
 from kyc.liveness import TURNS, Action, LivenessChallenge, LivenessPolicy
@@ -39,6 +37,7 @@ class Observation:
 
     action: int
     at_ms: int
+    sha256: bytes
     face: SeenFace | None
 
 
@@ -98,7 +97,6 @@ class _Neutral:
 
 
 def judge(
-    frames: Sequence[Frame],
     observations: Sequence[Observation],
     encodings: Sequence[Encoding],
     challenge: LivenessChallenge,
@@ -107,15 +105,15 @@ def judge(
 ) -> LivenessReport:
     """Judge one session.
 
-    `observations` belong to `frames` one to one, `encodings` to some calm frames spread over the session, and
-    `elapsed_ms` is what the server saw pass between challenge and arrival. Frames have passed `verify_capture`,
-    and every frame of looking straight shows a face.
+    `observations` are one per frame, `encodings` those of some calm frames spread over the session, and
+    `elapsed_ms` is what the server saw pass between challenge and arrival. The frames have passed
+    `verify_capture`, and every frame of looking straight shows a face.
     """
     neutral = _neutral(observations)
     checks = [
-        _distinct_frames(frames),
-        _largest_gap(frames, policy),
-        *_claimed_time(frames, policy, elapsed_ms),
+        _repeated_frames(observations, policy),
+        _largest_gap(observations, policy),
+        *_claimed_time(observations, policy, elapsed_ms),
         _face_size(observations, policy),
         _face_shift(observations, policy),
         Check("look-straight", abs(neutral.yaw), policy.max_straight_yaw, at_least=False),
@@ -135,8 +133,8 @@ def verify_liveness(report: LivenessReport) -> None:
         raise LivenessFailed("nothing-checked")
 
 
-def calm_frames(observations: Sequence[Observation], count: int) -> list[int]:
-    """Indices of `count` frames to encode: the most frontal, closed-mouthed one of each equal part of the session.
+def calm_frames(observations: Sequence[Observation], count: int) -> list[tuple[int, SeenFace]]:
+    """`count` frames to encode, with their positions: the most frontal one of each equal part of the session.
 
     Spread over the session, so that a face swapped half-way is among them. Fewer where a part shows no face.
     """
@@ -146,7 +144,7 @@ def calm_frames(observations: Sequence[Observation], count: int) -> list[int]:
         start, end = part * len(observations) // count, (part + 1) * len(observations) // count
         faces = [(i, face) for i in range(start, end) if (face := observations[i].face) is not None]
         if faces:
-            chosen.append(min(faces, key=lambda item: _unrest(item[1], neutral))[0])
+            chosen.append(min(faces, key=lambda found: _unrest(found[1], neutral)))
     return chosen
 
 
@@ -173,21 +171,22 @@ def _faces_of(observations: Sequence[Observation], action: int) -> Iterator[Seen
     return (seen.face for seen in observations if seen.action == action and seen.face is not None)
 
 
-def _distinct_frames(frames: Sequence[Frame]) -> Check:
-    """A camera never makes the same file twice."""
-    distinct = len({hashlib.sha256(frame.jpeg).digest() for frame in frames})
-    return Check("repeated-frames", float(len(frames) - distinct), 0.0, at_least=False)
+def _repeated_frames(observations: Sequence[Observation], policy: LivenessPolicy) -> Check:
+    repeated = len(observations) - len({seen.sha256 for seen in observations})
+    return Check("repeated-frames", float(repeated), float(policy.max_repeated_frames), at_least=False)
 
 
-def _largest_gap(frames: Sequence[Frame], policy: LivenessPolicy) -> Check:
-    gap = max(b.at_ms - a.at_ms for a, b in pairwise(frames))
+def _largest_gap(observations: Sequence[Observation], policy: LivenessPolicy) -> Check:
+    gap = max(b.at_ms - a.at_ms for a, b in pairwise(observations))
     return Check("largest-gap-ms", float(gap), float(policy.max_gap_ms), at_least=False)
 
 
-def _claimed_time(frames: Sequence[Frame], policy: LivenessPolicy, elapsed_ms: int) -> Iterator[Check]:
+def _claimed_time(
+    observations: Sequence[Observation], policy: LivenessPolicy, elapsed_ms: int
+) -> Iterator[Check]:
     """A capture that lasted longer than the challenge has existed was made before it."""
     if policy.max_ahead_ms is not None:
-        ahead = frames[-1].at_ms - frames[0].at_ms - elapsed_ms
+        ahead = observations[-1].at_ms - observations[0].at_ms - elapsed_ms
         yield Check("ahead-of-time-ms", float(ahead), float(policy.max_ahead_ms), at_least=False)
 
 

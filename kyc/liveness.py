@@ -59,6 +59,8 @@ class LivenessPolicy:
     max_identity_distance: float
     max_shift: float
     """Movement of the face between two frames, in face widths."""
+    max_repeated_frames: int
+    """Byte-identical files. A camera makes none; a simulated one may stand still."""
     max_gap_ms: int
     min_reaction_ms: int
     max_reaction_ms: int
@@ -85,6 +87,7 @@ STANDARD: Final = LivenessPolicy(
     min_relief=0.03,
     max_identity_distance=0.40,
     max_shift=0.6,
+    max_repeated_frames=0,
     max_gap_ms=2_000,
     min_reaction_ms=100,
     max_reaction_ms=8_000,
@@ -106,6 +109,7 @@ DEMO: Final = LivenessPolicy(
     min_relief=0.02,
     max_identity_distance=0.45,
     max_shift=0.8,
+    max_repeated_frames=12,
     max_gap_ms=10_000,
     min_reaction_ms=0,
     max_reaction_ms=30_000,
@@ -213,12 +217,14 @@ def parse_challenge(stored: Mapping[str, Any]) -> LivenessChallenge:
             actions=tuple(Action(name) for name in stored["actions"]),
             issued_at=datetime.fromisoformat(stored["issued_at"]),
             expires_at=datetime.fromisoformat(stored["expires_at"]),
-            policy=str(stored["policy"]),
-            policy_version=str(stored["policy_version"]),
+            policy=stored["policy"],
+            policy_version=stored["policy_version"],
         )
     except (KeyError, TypeError, ValueError, binascii.Error) as exc:
         raise InvalidChallenge("not a stored challenge") from exc
     if len(nonce) != DIGEST_BYTES or challenge.actions[:1] != (Action.LOOK_STRAIGHT,):
+        raise InvalidChallenge("not a stored challenge")
+    if not isinstance(challenge.policy, str) or not isinstance(challenge.policy_version, str):
         raise InvalidChallenge("not a stored challenge")
     if challenge.issued_at.tzinfo is None or challenge.expires_at.tzinfo is None:
         raise InvalidChallenge("the times of a challenge have a time zone")

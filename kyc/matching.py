@@ -1,11 +1,12 @@
 """Is the live face the face of the portrait? Distance, policy, result.
 
-face_recognition's default of 0.6 accepts 41 % of impostors among East-Asian faces (88 photographs, 22 people).
-Averaging encodings over alignments, mirror images and frames shrinks distances, genuine and impostor alike, so
-a threshold belongs to a number of frames: at three, 0.39 accepted 0.1 % of impostors and refused 4.8 % of
-genuine pairs.
+face_recognition's default of 0.6 accepts 41 % of impostors among East-Asian faces (88 photographs of 22
+people). Averaging encodings over alignments, mirror images and frames shrinks distances, genuine and impostor
+alike, so a threshold belongs to a number of frames: at three, 0.39 accepted 0.1 % of impostors and refused
+4.8 % of genuine pairs.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -38,6 +39,8 @@ class MatchPolicy:
         counts = [count for count, _ in self.thresholds]
         if not counts or counts != sorted(set(counts)) or counts[0] < 1 or not self.alignments:
             raise PolicyNotAllowed("a match policy needs thresholds for ascending numbers of frames")
+        if not all(math.isfinite(threshold) and threshold > 0 for _, threshold in self.thresholds):
+            raise PolicyNotAllowed("a threshold is a distance above zero")
         highest = max(threshold for _, threshold in self.thresholds)
         if highest > HIGHEST_SAFE_THRESHOLD and self.name != _DEMO_NAME:
             raise PolicyNotAllowed(

@@ -1,4 +1,4 @@
-"""What identity proofing needs from outside: a face engine, a source of portraits, a register of enterprises."""
+"""What identity proofing needs from outside: a face engine, portraits to compare with, a register."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -6,6 +6,7 @@ seen by a camera after a rotation (rays marched until they meet the surface), af
 smooth displacement. Such a puppet is also an attack: what it passes, an attacker passes.
 """
 
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import cv2
@@ -18,6 +19,13 @@ Rgb = npt.NDArray[np.uint8]
 Grid = npt.NDArray[np.float32]
 
 WIDTH, HEIGHT = 640, 480
+_POSES: dict[str, Callable[[float], dict[str, float]]] = {
+    "look-straight": lambda progress: {},
+    "turn-left": lambda progress: {"turn": progress},
+    "turn-right": lambda progress: {"turn": -progress},
+    "open-mouth": lambda progress: {"mouth": progress},
+    "nod": lambda progress: {"nod": progress},
+}
 TURN_DEGREES = 26.0
 NOD_DEGREES = 16.0
 _CAMERA_DISTANCE = 2.2  # in frame widths
@@ -29,15 +37,15 @@ def astronaut() -> Rgb:
     """Eileen Collins, NASA portrait (public domain), RGB (512, 512, 3)."""
     from skimage import data  # noqa: PLC0415 - a development dependency
 
-    return np.asarray(data.astronaut(), dtype=np.uint8)
+    return np.asarray(data.astronaut(), dtype=np.uint8)  # type: ignore[no-untyped-call]
 
 
 def grace_hopper() -> Rgb:
     """Grace Hopper, US Navy portrait (public domain), RGB (600, 512, 3)."""
     from matplotlib import cbook  # noqa: PLC0415 - a development dependency
 
-    with cbook.get_sample_data("grace_hopper.jpg", asfileobj=True) as file:
-        data = np.frombuffer(file.read(), np.uint8)
+    file = cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+    data = np.fromfile(str(file), np.uint8)
     picture = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
     if picture is None:
         raise ValueError("the sample photograph cannot be read")
@@ -56,14 +64,17 @@ def jpeg(image: Rgb, quality: int = 92) -> bytes:
 class Puppet:
     """A portrait that moves, seen by a 640 x 480 camera."""
 
-    def __init__(self, portrait: Rgb, *, face_width: int = 190) -> None:
-        """`portrait` holds exactly one face; `face_width` is its width in the frames, in pixels."""
+    def __init__(self, portrait: Rgb, *, face_width: int = 190, depth: float = 1.0) -> None:
+        """`portrait` holds exactly one face; `face_width` is its width in the frames, in pixels.
+
+        `depth` scales the relief; at 0 the puppet is a flat photograph in somebody's hand.
+        """
         self._still = _framed(portrait, face_width)
         engine = load_engine()
         p = engine.landmarks(self._still, engine.detect(self._still)[0]).astype(np.float32)
         self._points = p
         self._centre = np.array([(p[0, 0] + p[16, 0]) / 2, (p[27, 1] + p[8, 1]) / 2], np.float32)
-        self._relief = _relief(self._points, self._centre)
+        self._relief = depth * _relief(self._points, self._centre)
 
     def frame(self, turn: float = 0.0, mouth: float = 0.0, nod: float = 0.0) -> Rgb:
         """RGB (480, 640, 3).
@@ -76,8 +87,24 @@ class Puppet:
             return picture.copy()
         return self._rotated(picture, np.radians(turn * TURN_DEGREES), np.radians(nod * NOD_DEGREES))
 
+    def perform(
+        self, actions: Sequence[str], *, frames_per_action: int = 4, interval_ms: int = 200
+    ) -> list[tuple[int, int, bytes]]:
+        """Live frames that answer a challenge: (action index, milliseconds, JPEG), in order.
+
+        The actions are those of `kyc.liveness.Action`. Every frame has sensor noise of its own.
+        """
+        frames = []
+        for number in range(len(actions) * frames_per_action):
+            index, step = divmod(number, frames_per_action)
+            progress = (step + 0.1) / max(frames_per_action - 0.9, 1)
+            picture = self.frame(**_POSES[actions[index]](progress))
+            noise = np.random.default_rng(number).normal(0, 1.5, picture.shape)
+            frames.append((index, number * interval_ms, jpeg(_rgb_of(picture + noise))))
+        return frames
+
     def _opened(self, mouth: float) -> Rgb:
-        """The jaw lowered: what lies below the lip line moves down, least beside the mouth and below the chin."""
+        """The jaw lowered: what lies below the lips moves down, less beside the mouth and below the chin."""
         p = self._points
         eyes = float(np.linalg.norm(p[45] - p[36]))
         drop = 0.34 * eyes * mouth
@@ -158,7 +185,7 @@ def _relief(points: Grid, centre: Grid) -> Grid:
         at = points[27] * (1 - t) + points[30] * t
         bump = np.exp(-(((x - at[0]) / nose) ** 2 + ((y - at[1]) / nose) ** 2))
         height += (radius < 1) * half_width * 0.075 * (0.5 + 1.3 * t) * bump
-    return cv2.GaussianBlur(height.astype(np.float32), (0, 0), 3).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(height.astype(np.float32), (0, 0), 3), dtype=np.float32)
 
 
 def _rotation(turn: float, nod: float) -> npt.NDArray[np.float64]:
