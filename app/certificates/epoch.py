@@ -1,0 +1,39 @@
+"""The revocation epoch: one number in the database by which every worker learns of a revocation within half a second."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.certificates.models import RevocationEpoch as EpochRow
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+MAX_AGE = 0.5  # seconds; protocol.md
+
+
+class RevocationEpoch:
+    """Cached verdicts carry the epoch under which they were reached; they end when it moves on."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._number = -1
+        self._read_at = float("-inf")
+
+    def current(self) -> int:
+        """The epoch, re-read when what this worker knows is older than MAX_AGE."""
+        if time.monotonic() - self._read_at > MAX_AGE:
+            asked_at = time.monotonic()
+            with self._services.reading() as session:
+                self._number = session.scalar(select(EpochRow.number).where(EpochRow.id == 1)) or 0
+            self._read_at = asked_at
+        return self._number
+
+    def bump(self, session: Session) -> None:
+        """Move to the next epoch in the caller's transaction; this worker re-reads at its next request."""
+        session.execute(update(EpochRow).where(EpochRow.id == 1).values(number=EpochRow.number + 1))
+        self._read_at = float("-inf")

@@ -1,0 +1,71 @@
+"""Prepares var/ for `make run` and the demonstration: secrets, settings file, database, authority, demonstration data.
+
+Running it again changes nothing that is there. Production sets its own environment and never calls it.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from app.settings import Settings
+
+_SECRETS = {
+    "secret_key": lambda: secrets.token_urlsafe(32),
+    "data_key": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
+    "keystore_passphrase": lambda: secrets.token_urlsafe(24),
+    "root_passphrase": lambda: secrets.token_urlsafe(24),
+}
+
+
+def prepare_environment(var: Path, **overrides: str) -> dict[str, str]:
+    """Make the folder with its secrets, once, and return the environment of every process of the service.
+
+    `overrides` are settings without their prefix, for example PEOPLE_URL.
+    """
+    var.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (var / "run").mkdir(exist_ok=True, mode=0o700)
+    folder = var / "secrets"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    environment = {
+        "FLASK_APP": "wsgi:app",
+        "YUNLIAN_PROFILE": "development",
+        "YUNLIAN_VAR": str(var),
+        "YUNLIAN_WORKSHOP_SOCKET": str(var / "run" / "workshop.sock"),
+        "YUNLIAN_LOG_LEVEL": "WARNING",
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    for name, make in _SECRETS.items():
+        path = folder / name
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(make() + "\n", encoding="utf-8")
+        environment[f"YUNLIAN_{name.upper()}_FILE"] = str(path)
+    return environment | {f"YUNLIAN_{name}": value for name, value in overrides.items()}
+
+
+def main() -> None:
+    """`python -m app.development VAR`: prepare, fill, and say where to look."""
+    var = Path(sys.argv[1] if len(sys.argv) > 1 else "var").resolve()
+    environment = prepare_environment(var)
+    lines = "".join(f"{name}={value}\n" for name, value in environment.items())
+    (var / "development.env").write_text(lines, encoding="utf-8")
+
+    from app import create_app  # noqa: PLC0415 - after the environment is known
+    from app.demonstration import fill, summary  # noqa: PLC0415
+    from app.setup import initialize  # noqa: PLC0415
+
+    application = create_app(Settings.from_env(os.environ | environment))
+    services = application.extensions["yunlian"]
+    initialize(services)
+    with application.app_context():
+        log_ins = fill(services, var / "demonstration")
+    sys.stdout.write(summary(services.settings, log_ins))
+
+
+if __name__ == "__main__":
+    main()

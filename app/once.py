@@ -1,0 +1,41 @@
+"""What must happen once happens once, in one statement of the database: nonces, jti, codes, challenges."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from sqlalchemy import Index, String, delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.db import Base
+
+
+class Spent(Base):
+    """One value that was used and may not be used again before `expires_at`."""
+
+    __tablename__ = "spent"
+    kind: Mapped[str] = mapped_column(String(32), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_spent_expires_at", "expires_at"),)
+
+
+def spend(session: Session, kind: str, key: str, value: str, expires_at: datetime) -> bool:
+    """True for the first caller that spends (kind, key, value), False for every later one.
+
+    `key` is whose value it is (a certificate, a client). The row must be kept until `expires_at`, when the value
+    would be refused for its age anyway.
+    """
+    digest = hashlib.sha256(f"{len(key)}:{key}{value}".encode()).digest()
+    row = {"kind": kind, "digest": digest, "expires_at": expires_at}
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(Spent).values(row).on_conflict_do_nothing()
+    return session.execute(statement).rowcount == 1  # type: ignore[attr-defined, no-any-return]
+
+
+def forget_expired(session: Session, now: datetime) -> int:
+    """Delete what has expired; the jobs process calls it. Returns the number of rows."""
+    return session.execute(delete(Spent).where(Spent.expires_at < now)).rowcount  # type: ignore[attr-defined, no-any-return]

@@ -1,0 +1,68 @@
+"""The jobs process: what happens by itself, again and again, in one place and in order."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from app import once
+from app.identity import sessions
+from app.payments.jobs import dispatch_outbox
+from app.signing.service import deliver_pending, expire_overdue
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do at least every so often; the function returns how many things it did."""
+
+    name: str
+    every: timedelta
+    run: Callable[[Services], int]
+
+
+def _forget(services: Services) -> int:
+    now = services.clock()
+    with services.transaction() as session:
+        return once.forget_expired(session, now) + sessions.forget_ended(session, now)
+
+
+JOBS = (
+    Job("deliver contracts", timedelta(seconds=0.5), deliver_pending),
+    Job("dispatch payments", timedelta(seconds=0.5), dispatch_outbox),
+    Job("seal the journal", timedelta(seconds=1), lambda services: services.journal.seal()),
+    Job("expire contracts", timedelta(minutes=1), expire_overdue),
+    Job("forget what expired", timedelta(minutes=1), _forget),
+)
+
+
+def run_due(services: Services, due: dict[str, datetime]) -> None:
+    """Run every job whose time has come and note its next time in `due`. A job that fails is logged and tried again."""
+    for job in JOBS:
+        now = services.clock()
+        if now < due.get(job.name, now):
+            continue
+        try:
+            job.run(services)
+        except Exception:
+            log.exception("job failed", extra={"job": job.name})
+        due[job.name] = services.clock() + job.every
+
+
+def run_until_stopped(services: Services) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    due: dict[str, datetime] = {}
+    while not stopped.wait(0.25):
+        run_due(services, due)

@@ -1,0 +1,1 @@
+"""Payments: instructions that happen once, a ledger that balances, channels to other banks."""

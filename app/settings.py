@@ -1,0 +1,175 @@
+"""Every setting of the service, read once from the environment into one frozen object.
+
+Production is the default and has no default secrets; `make run` sets the development profile.
+A secret NAME may be given directly as YUNLIAN_NAME or as YUNLIAN_NAME_FILE, the path of a file that holds it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class RunProfile(StrEnum):
+    """What the process runs for. Demonstration policies and default secrets exist outside PRODUCTION only."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+    TEST = "test"
+
+
+class Door(StrEnum):
+    """One kind of listener; each is a gunicorn of its own, so that no kind of work stands in another's way."""
+
+    PEOPLE = "people"
+    PLATFORMS = "platforms"
+    PKI = "pki"
+    WORKSHOP = "workshop"
+
+
+class SettingsInvalid(Exception):
+    """The environment does not describe a service that may start; `problems` has every reason at once."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("The service cannot start:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Frozen configuration. Sizes are bytes, durations seconds. Secrets never appear in its repr."""
+
+    profile: RunProfile
+    var: Path
+    database_url: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    data_key: bytes = field(repr=False)
+    keystore_passphrase: bytes = field(repr=False)
+    root_passphrase: bytes | None = field(default=None, repr=False)
+    people_url: str = "https://localhost:8443"
+    issuer_url: str = "https://localhost:9443"
+    pki_url: str = "http://localhost:8080"
+    doors: frozenset[Door] = frozenset(Door)
+    workshop_socket: Path | None = None
+    trusted_proxies: int = 0
+    match_policy: str = "standard"
+    liveness_policy: str = "standard"
+    max_body: int = 16 * 1024 * 1024
+    log_level: str = "INFO"
+
+    @property
+    def production(self) -> bool:
+        """Whether demonstration policies are refused."""
+        return self.profile is RunProfile.PRODUCTION
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment. Raises SettingsInvalid with all problems, not only the first."""
+        return _Reader(os.environ if environ is None else environ).read()
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._problems: list[str] = []
+
+    def read(self) -> Settings:
+        profile = self._profile()
+        var = Path(self._text("VAR", "var")).resolve()
+        production = profile is RunProfile.PRODUCTION
+        demo_policy = "standard" if production else "demo"
+        values: dict[str, object] = {
+            "profile": profile,
+            "var": var,
+            "database_url": self._secret("DATABASE_URL", None if production else f"sqlite:///{var}/yunlian.db"),
+            "secret_key": self._secret("SECRET_KEY"),
+            "data_key": self._key("DATA_KEY"),
+            "keystore_passphrase": self._secret("KEYSTORE_PASSPHRASE").encode(),
+            "root_passphrase": (self._optional("ROOT_PASSPHRASE") or "").encode() or None,
+            "people_url": self._url("PEOPLE_URL", None if production else "https://localhost:8443"),
+            "issuer_url": self._url("ISSUER_URL", None if production else "https://localhost:9443"),
+            "pki_url": self._url("PKI_URL", None if production else "http://localhost:8080"),
+            "doors": self._doors(),
+            "workshop_socket": self._path("WORKSHOP_SOCKET"),
+            "trusted_proxies": self._number("TRUSTED_PROXIES", 0, 0, 8),
+            "match_policy": self._text("MATCH_POLICY", demo_policy),
+            "liveness_policy": self._text("LIVENESS_POLICY", demo_policy),
+            "max_body": self._number("MAX_BODY", 16 * 1024 * 1024, 1024, 1 << 30),
+            "log_level": self._text("LOG_LEVEL", "INFO").upper(),
+        }
+        if production and "demo" in (values["match_policy"], values["liveness_policy"]):
+            self._problems.append("YUNLIAN_MATCH_POLICY and YUNLIAN_LIVENESS_POLICY may not be demo in production")
+        if self._problems:
+            raise SettingsInvalid(self._problems)
+        return Settings(**values)  # type: ignore[arg-type]
+
+    def _optional(self, name: str) -> str | None:
+        variable = f"YUNLIAN_{name}"
+        if path := self._environ.get(f"{variable}_FILE"):
+            try:
+                return Path(path).read_text(encoding="utf-8").strip()
+            except OSError as exc:
+                self._problems.append(f"{variable}_FILE cannot be read ({exc.strerror})")
+                return None
+        return self._environ.get(variable)
+
+    def _text(self, name: str, default: str) -> str:
+        return self._optional(name) or default
+
+    def _secret(self, name: str, default: str | None = None) -> str:
+        value = self._optional(name) or default
+        if not value:
+            self._problems.append(f"YUNLIAN_{name} or YUNLIAN_{name}_FILE is missing")
+            return ""
+        if name in {"SECRET_KEY", "KEYSTORE_PASSPHRASE"} and len(value) < 16:
+            self._problems.append(f"YUNLIAN_{name} is shorter than 16 characters")
+        return value
+
+    def _key(self, name: str) -> bytes:
+        text = self._secret(name)
+        try:
+            key = base64.b64decode(text, validate=True)
+        except binascii.Error:
+            key = b""
+        if text and len(key) != 32:
+            self._problems.append(f"YUNLIAN_{name} is not 32 octets in Base64")
+        return key
+
+    def _url(self, name: str, default: str | None) -> str:
+        value = self._secret(name, default).rstrip("/")
+        scheme = "http" if name == "PKI_URL" else "https"
+        if value and not value.startswith(f"{scheme}://"):
+            self._problems.append(f"YUNLIAN_{name} must begin with {scheme}://")
+        return value
+
+    def _path(self, name: str) -> Path | None:
+        value = self._optional(name)
+        return Path(value) if value else None
+
+    def _number(self, name: str, default: int, least: int, most: int) -> int:
+        text = self._text(name, str(default))
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            self._problems.append(f"YUNLIAN_{name} is not a whole number from {least} to {most}")
+            return default
+        return int(text)
+
+    def _profile(self) -> RunProfile:
+        text = self._text("PROFILE", RunProfile.PRODUCTION)
+        try:
+            return RunProfile(text)
+        except ValueError:
+            self._problems.append(f"YUNLIAN_PROFILE is one of {', '.join(RunProfile)}")
+            return RunProfile.PRODUCTION
+
+    def _doors(self) -> frozenset[Door]:
+        text = self._text("DOORS", ",".join(Door))
+        try:
+            return frozenset(Door(part.strip()) for part in text.split(","))
+        except ValueError:
+            self._problems.append(f"YUNLIAN_DOORS is a list of {', '.join(Door)}")
+            return frozenset()

@@ -1,0 +1,184 @@
+"""The signing ceremony over HTTP: one page and the small JSON calls that it makes. Each view parses, calls once, answers."""
+
+from __future__ import annotations
+
+import base64
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request
+
+from app.problems import InvalidInput
+from app.signing import messages, service, tasks
+from app.signing.problems import InvitationClosed
+from app.signing.state import state_of
+from app.wiring import current_services
+
+blueprint = Blueprint("signing", __name__, url_prefix="/sign")
+COOKIE = "__Host-yunlian-sign"
+
+
+@blueprint.get("/<token>")
+def page(token: str) -> Response:
+    """The page that a party opens on the phone."""
+    services = current_services()
+    with services.reading() as session:
+        participant = service.find_participant(services, session, token, _cookie())
+        state = state_of(services, session, participant)
+    if state["step"] == "closed":
+        return make_response(
+            render_template("signing/closed.html", reason_zh=state["reason_zh"], reason_en=state["reason_en"]),
+            HTTPStatus.GONE,
+        )
+    return make_response(render_template("signing/sign.html", base=f"/sign/{token}", state=state))
+
+
+@blueprint.get("/<token>/state")
+def get_state(token: str) -> Response:
+    """Where the ceremony stands for this browser."""
+    return _state(token)
+
+
+@blueprint.post("/<token>/identify")
+def identify(token: str) -> Response:
+    """Open a signing session."""
+    message = messages.parse(messages.Identify, request.get_data())
+    cookie = service.identify(current_services(), token, message.identity_last6)
+    response = _state(token, cookie)
+    response.set_cookie(COOKIE, cookie, secure=True, httponly=True, samesite="Lax", path="/", max_age=7200)
+    return response
+
+
+@blueprint.get("/<token>/document.pdf")
+def document(token: str) -> Response:
+    """The revision to be read."""
+    return _pdf(token, "contract.pdf")
+
+
+@blueprint.get("/<token>/signed.pdf")
+def signed(token: str) -> Response:
+    """The newest revision, once the party has signed."""
+    return _pdf(token, "contract-signed.pdf", after_signature=True)
+
+
+@blueprint.get("/<token>/pages/<int:number>.png")
+def page_picture(token: str, number: int) -> Response:
+    """One page as a picture, so that any phone shows exactly the bytes that are signed."""
+    services = current_services()
+    with services.reading() as session:
+        participant = service.find_participant(services, session, token, _cookie())
+        pdf = service.get_document(services, participant)
+    if not 1 <= number <= participant.contract.pages:
+        abort(404)
+    return Response(services.workshop.run(tasks.picture_of_page, pdf, number - 1), mimetype="image/png")
+
+
+@blueprint.post("/<token>/read")
+def read(token: str) -> Response:
+    """The document was shown to its end."""
+    message = messages.parse(messages.Read, request.get_data())
+    services = current_services()
+    with services.transaction() as session:
+        participant = service.find_participant(services, session, token, _cookie())
+        service.present(services, session, participant, message)
+    return _state(token)
+
+
+@blueprint.post("/<token>/consent")
+def consent(token: str) -> Response:
+    """Agreement to the wording, and separate consent to face information."""
+    message = messages.parse(messages.Consent, request.get_data())
+    services = current_services()
+    with services.transaction() as session:
+        participant = service.find_participant(services, session, token, _cookie())
+        service.record_consent(services, session, participant, message)
+    return _state(token)
+
+
+@blueprint.post("/<token>/face/challenge")
+def face_challenge(token: str) -> Response:
+    """A new single-use face challenge."""
+    services = current_services()
+    with services.transaction() as session:
+        participant = service.find_participant(services, session, token, _cookie())
+        return jsonify(service.new_face_challenge(services, session, participant))
+
+
+@blueprint.post("/<token>/face")
+def face(token: str) -> Response:
+    """The captured frames, judged."""
+    meta = messages.parse(messages.FaceMeta, request.form.get("meta", ""))
+    frames = [upload.read() for upload in request.files.getlist("frame")]
+    if len(frames) != len(meta.frames):
+        raise InvalidInput("there must be one file for each frame")
+    services = current_services()
+    with services.reading() as session:
+        participant = service.find_participant(services, session, token, _cookie())
+    service.check_face(services, participant, meta, frames)
+    return _state(token)
+
+
+@blueprint.post("/<token>/key/challenge")
+def key_challenge(token: str) -> Response:
+    """What the browser's new key has to sign."""
+    services = current_services()
+    with services.transaction() as session:
+        participant = service.find_participant(services, session, token, _cookie())
+        challenge = service.new_key_challenge(services, session, participant)
+    return jsonify({"challenge": base64.urlsafe_b64encode(challenge).decode().rstrip("=")})
+
+
+@blueprint.post("/<token>/key")
+def key(token: str) -> Response:
+    """The key is certified for this one signature; the answer is what it signs next."""
+    message = messages.parse(messages.Key, request.get_data())
+    services = current_services()
+    with services.reading() as session:
+        participant = service.find_participant(services, session, token, _cookie())
+    signature_id, attributes = service.begin_signature(services, participant, message)
+    return jsonify({"signature_id": signature_id, "signed_attributes": base64.b64encode(attributes).decode()})
+
+
+@blueprint.post("/<token>/signature")
+def signature(token: str) -> Response:
+    """The signature itself."""
+    message = messages.parse(messages.SignatureValue, request.get_data())
+    services = current_services()
+    with services.reading() as session:
+        participant = service.find_participant(services, session, token, _cookie())
+    service.finish_signature(services, participant, message)
+    return _state(token)
+
+
+@blueprint.post("/<token>/decline")
+def decline(token: str) -> Response:
+    """The party refuses to sign."""
+    message = messages.parse(messages.Decline, request.get_data())
+    services = current_services()
+    with services.transaction() as session:
+        participant = service.find_participant(services, session, token, _cookie())
+        service.decline(services, session, participant, message.reason)
+    return _state(token)
+
+
+def _state(token: str, cookie: str | None = None) -> Response:
+    services = current_services()
+    with services.reading() as session:
+        participant = service.find_participant(services, session, token, cookie or _cookie())
+        state: dict[str, Any] = state_of(services, session, participant)
+    return jsonify(state)
+
+
+def _pdf(token: str, name: str, *, after_signature: bool = False) -> Response:
+    services = current_services()
+    with services.reading() as session:
+        participant = service.find_participant(services, session, token, _cookie())
+        if after_signature and participant.party.signed_at is None:
+            raise InvitationClosed("not signed yet")
+        pdf = service.get_document(services, participant)
+    headers = {"Content-Disposition": f'{"attachment" if after_signature else "inline"}; filename="{name}"'}
+    return Response(pdf, mimetype="application/pdf", headers=headers)
+
+
+def _cookie() -> str | None:
+    return request.cookies.get(COOKIE)

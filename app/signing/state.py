@@ -1,0 +1,79 @@
+"""What the signing page is told: the step that this browser has reached, and what it shows there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import Session
+
+from app.identity import persons
+from app.signing import service
+from app.signing.service import Participant
+from contracts import ceremony as rules
+from contracts.ceremony import CeremonyState, PartyState
+from contracts.errors import FaceCheckStale
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+_STEPS = {
+    PartyState.IDENTIFIED: "read",
+    PartyState.PRESENTED: "consent",
+    PartyState.CONSENTED: "face",
+    PartyState.FACE_CHECKED: "sign",
+    PartyState.SIGNED: "done",
+}
+_CLOSED = {
+    CeremonyState.DECLINED: ("本合同已被拒绝签署。", "This contract was declined."),
+    CeremonyState.VOIDED: ("发送方已撤回本合同。", "The sender has withdrawn this contract."),
+    CeremonyState.EXPIRED: ("签署邀请已过期。", "This invitation has expired."),
+    CeremonyState.DRAFT: ("本合同尚未发出。", "This contract was not sent yet."),
+}
+_SIGNED = ("您已完成签署。", "You have signed this contract.")
+
+
+def state_of(services: Services, session: Session, participant: Participant) -> dict[str, Any]:
+    """The page's state; before identification it names nobody and shows nothing of the contract but its title."""
+    contract, ceremony, party = participant.contract, participant.ceremony, participant.party
+    step = _step(services, participant)
+    state: dict[str, Any] = {
+        "step": step,
+        "expires_at": ceremony.expires_at.isoformat(),
+        "contract": {"title": contract.title, "number": contract.number, "pages": contract.pages},
+    }
+    if step == "closed":
+        reasons = _SIGNED if party.state is PartyState.SIGNED else _CLOSED.get(ceremony.state, _CLOSED[CeremonyState.EXPIRED])
+        return {**state, "reason_zh": reasons[0], "reason_en": reasons[1]}
+    if participant.session is None:
+        return state
+    facts = persons.get_person_facts(services, session, participant.invitation.person_id)
+    wording = service.wording()
+    state["contract"] |= {
+        "document_sha256": contract.current_sha256,
+        "parties": [{"name": contract.tenant.name, "role": "enterprise", "state": party.state}],
+    }
+    state["signer"] = {"name_masked": facts.masked_name}
+    state["consent"] = {
+        "version": wording.version,
+        "text_zh": wording.text_zh,
+        "text_en": wording.text_en,
+        "sha256": wording.sha256.hex(),
+    }
+    return state
+
+
+def _step(services: Services, participant: Participant) -> str:
+    ceremony, party = participant.ceremony, participant.party
+    mine = participant.session is not None and party.session == participant.session.id
+    if party.state is PartyState.SIGNED:
+        return "done" if mine else "closed"
+    if ceremony.state is not CeremonyState.SENT or services.clock() >= ceremony.expires_at:
+        return "closed"
+    if not mine or party.session is None:
+        return "identify"
+    if party.state is PartyState.FACE_CHECKED:
+        try:
+            rules.verify_face_check_fresh(party, party.session, services.clock())
+        except FaceCheckStale:
+            return "face"
+    return _STEPS.get(party.state, "identify")

@@ -1,0 +1,187 @@
+"""What signing does that takes CPU: plain functions over plain values, so that the workshop can run them elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pypdfium2
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from app.identity.models import Tenant
+from app.identity.persons import PersonFacts
+from contracts import signing
+from contracts.render import get_template, render
+from contracts.seals import company_and_person_seal, company_seal
+from contracts.signing import PendingSignature
+from pki.binding import SignatureBinding
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+PAGE_PIXELS = 1240  # width of a page picture: A4 at 150 dots an inch
+BANK_ADDRESS = "北京市西城区金融大街 1 号"
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDocument:
+    """A contract ready to be read and signed; the fields are the names of its signature fields."""
+
+    pdf: bytes
+    title: str
+    template: str
+    version: str
+    pages: int
+    signer_field: str
+    seal_field: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureStart:
+    """What the first step of a signature needs; certificates in DER, the issuer first in `chain`."""
+
+    pdf: bytes
+    field: str
+    certificate: bytes
+    chain: tuple[bytes, ...]
+    binding: tuple[bytes, bytes, bytes]
+    seal_name: str
+    seal_code: str
+    person_name: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StartedSignature:
+    """The stored form of the pending signature and what the browser's key has to sign (DER)."""
+
+    pending: bytes
+    signed_attributes: bytes
+
+
+def complete_terms(
+    template: str,
+    terms: Mapping[str, Any],
+    *,
+    number: str,
+    at: datetime,
+    enterprise: Tenant,
+    person: PersonFacts,
+    bank: Tenant | None,
+) -> dict[str, Any]:
+    """The caller's terms with what the service itself knows: number, dates and the parties' names."""
+    day = (at + timedelta(hours=8)).date()  # contracts are dated by Beijing time
+    known: dict[str, Any] = {
+        "contract_number": number,
+        "document_date": day.isoformat(),
+        "enterprise": {
+            "name": enterprise.name,
+            "uscc": enterprise.uscc,
+            "legal_representative": person.name,
+            "address": terms.get("enterprise_address") or "（以营业执照登记住所为准）",
+        },
+    }
+    if bank is not None:
+        known["bank"] = {
+            "name": bank.name,
+            "uscc": bank.uscc,
+            "legal_representative": "（授权代表）",
+            "address": BANK_ADDRESS,
+        }
+    given = {name: value for name, value in terms.items() if name != "enterprise_address"}
+    return {**given, **known}
+
+
+def make_document(template: str, terms: Mapping[str, Any]) -> PreparedDocument:
+    """Typeset a contract and give it all its signature fields. Raises what `contracts.render.render` raises."""
+    chosen = get_template(template)
+    rendered = render(chosen, terms)
+    pdf = signing.prepare_document(rendered.pdf, rendered.places)
+    fields = {(place.party, place.kind): place.name for place in rendered.places}
+    return PreparedDocument(
+        pdf=pdf,
+        title=chosen.title_zh,
+        template=rendered.template,
+        version=rendered.version,
+        pages=count_pages(pdf),
+        signer_field=fields["enterprise", "legal-representative"],
+        seal_field=fields["bank", "seal"],
+    )
+
+
+def count_pages(pdf: bytes) -> int:
+    """How many pages a PDF has."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        return len(document)
+
+
+def picture_of_page(pdf: bytes, page: int) -> bytes:
+    """One page, counted from 0, as PNG of PAGE_PIXELS width, with seals and signatures as a reader sees them."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        document.init_forms()
+        sheet = document[page]
+        picture = sheet.render(scale=PAGE_PIXELS / sheet.get_width(), may_draw_forms=True)
+        return _png(picture)
+
+
+def begin(start: SignatureStart) -> StartedSignature:
+    """First step: everything but the signature value."""
+    pending = signing.begin_signature(
+        start.pdf,
+        start.field,
+        x509.load_der_x509_certificate(start.certificate),
+        [x509.load_der_x509_certificate(der) for der in start.chain],
+        SignatureBinding(*start.binding),
+        company_and_person_seal(start.seal_name, start.seal_code, start.person_name),
+        at=start.at,
+    )
+    return StartedSignature(pending.dump(), pending.signed_attributes)
+
+
+def timestamp_imprint(signature: bytes) -> bytes:
+    """SHA-256 of the signature value as the CMS will hold it: P1363 r||s of P-256 turned into DER (RFC 3279 §2.2.3)."""
+    r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
+    return hashlib.sha256(encode_dss_signature(r, s)).digest()
+
+
+def finish(pending: bytes, signature: bytes, timestamp: bytes) -> bytes:
+    """Second step: the signed PDF. `timestamp` is a token over the SHA-256 of the DER signature value."""
+    return signing.finish_signature(PendingSignature.load(pending), signature, _GivenTimestamp(timestamp))
+
+
+def seal_and_archive(services: Services, pdf: bytes, bank: Tenant, seal_field: str, at: datetime) -> bytes:
+    """The bank's own signature with its seal, then the archive time stamp over everything (PAdES B-LTA)."""
+    held = services.hierarchy.seal
+    return signing.sign_with_key(
+        pdf,
+        seal_field,
+        held.key,  # type: ignore[arg-type]
+        held.certificate,
+        held.chain,
+        services.hierarchy.timestamps,
+        at=at,
+        seal=company_seal(bank.name, bank.uscc),
+    )
+
+
+class _GivenTimestamp:
+    """A `TimestampSource` that answers with the token that the caller fetched beforehand."""
+
+    def __init__(self, token: bytes) -> None:
+        self._token = token
+
+    def timestamp(self, digest_sha256: bytes) -> bytes:
+        return self._token
+
+
+def _png(picture: Any) -> bytes:
+    import cv2  # noqa: PLC0415 - only the workshop needs it
+
+    good, encoded = cv2.imencode(".png", picture.to_numpy())
+    if not good:
+        raise ValueError("the page cannot be encoded")
+    return bytes(encoded)

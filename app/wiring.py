@@ -1,0 +1,97 @@
+"""Composition root: Settings -> Services. The only place where ports meet their implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+
+from flask import current_app
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from app.certificates.epoch import RevocationEpoch
+from app.certificates.hierarchy import Hierarchy
+from app.db import READ_ONLY, make_engine
+from app.identity.persons import EmbeddedPortraitSource
+from app.journal import Journal
+from app.settings import Settings
+from app.signing.documents import SealedDocumentStore
+from app.workshop import LocalWorkshop, SocketWorkshop, Workshop
+from kyc.ports import PortraitSource
+from pki.keystores import SealedKeyStore
+from pki.ports import Clock, KeyStore
+
+EXTENSION = "yunlian"
+
+
+def system_clock() -> datetime:
+    """Now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that use cases need. Made once per process; nothing in it is made per request."""
+
+    settings: Settings
+    clock: Clock
+    engine: Engine
+    keystore: KeyStore
+    workshop: Workshop
+    documents: SealedDocumentStore
+    epoch: RevocationEpoch = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "epoch", RevocationEpoch(self))
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy:
+        """The certificate authority; loaded at first use, so that `flask db upgrade` and `flask pki init` can run before it exists."""
+        return Hierarchy.load(self)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The tamper-evident journal of every state change."""
+        return Journal(self)
+
+    @cached_property
+    def portraits(self) -> PortraitSource:
+        """What the bank holds of its customers' representatives."""
+        return EmbeddedPortraitSource(self)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One write transaction: committed at the end, rolled back on any exception."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One read-only transaction, which on SQLite does not queue behind writers."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            session.connection(execution_options={READ_ONLY: True})
+            yield session
+
+
+def build_services(settings: Settings, clock: Clock = system_clock) -> Services:
+    """Wire the real implementations. Opens no connection and reads no key yet."""
+    workshop: Workshop = LocalWorkshop()
+    if settings.workshop_socket is not None:
+        workshop = SocketWorkshop(settings.workshop_socket, settings.secret_key)
+    return Services(
+        settings=settings,
+        clock=clock,
+        engine=make_engine(settings.database_url),
+        keystore=SealedKeyStore(settings.var / "keys" / "service", settings.keystore_passphrase),
+        workshop=workshop,
+        documents=SealedDocumentStore(settings.var / "documents", settings.data_key),
+    )
+
+
+def current_services() -> Services:
+    """The services of the running Flask application."""
+    services: Services = current_app.extensions[EXTENSION]
+    return services

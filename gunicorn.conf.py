@@ -1,0 +1,70 @@
+"""gunicorn for every door; YUNLIAN_DOORS says which one this process is.
+
+TLS doors and the plain door use gevent workers: silent connections delayed thread workers for seconds.
+The workshop computes and nothing else, so its workers are plain processes.
+"""
+
+import os
+
+_DOOR = os.environ.get("YUNLIAN_DOORS", "people")
+if _DOOR != "workshop":
+    # Before anything else is imported; psycopg looks for gevent when it is imported, so it must come after.
+    from gevent import monkey
+
+    monkey.patch_all()
+
+import ssl
+from pathlib import Path
+
+_VAR = Path(os.environ.get("YUNLIAN_VAR", "var")).resolve()
+_RUN = _VAR / "run"
+
+
+def _listener() -> str:
+    defaults = {
+        "people": "localhost:8443",
+        "platforms": "localhost:9443",
+        "pki": "localhost:8080",
+        "workshop": f"unix:{_RUN / 'workshop.sock'}",
+    }
+    return os.environ.get(f"YUNLIAN_{_DOOR.upper()}_BIND", defaults[_DOOR])
+
+
+bind = _listener()
+proc_name = f"yunlian-{_DOOR}"
+worker_class = "sync" if _DOOR == "workshop" else "gevent"
+workers = int(os.environ.get(f"YUNLIAN_{_DOOR.upper()}_WORKERS", "2" if _DOOR == "platforms" else "1"))
+worker_connections = 1000
+backlog = 32 if _DOOR == "workshop" else 1024
+timeout = 90 if _DOOR == "workshop" else 30
+graceful_timeout = 10
+keepalive = 30
+preload_app = True
+umask = 0o077
+control_socket_disable = True
+accesslog = None  # app/security.py writes it, without paths
+loglevel = "warning"
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 - heartbeats only, no content
+
+if _DOOR in {"people", "platforms"}:
+    # The door's TLS key is a file of its own (0600), never one of the sealed keys.
+    certfile = os.environ.get("YUNLIAN_TLS_CERTIFICATE", str(_VAR / "tls" / "door.pem"))
+    keyfile = os.environ.get("YUNLIAN_TLS_KEY", str(_VAR / "tls" / "door.key"))
+if _DOOR == "platforms":
+    cert_reqs = ssl.CERT_OPTIONAL
+    ca_certs = os.environ.get("YUNLIAN_TLS_CLIENT_CA", str(_VAR / "tls" / "client-ca.pem"))
+
+
+def ssl_context(config, default_factory):  # type: ignore[no-untyped-def]
+    """TLS 1.2 and newer, as FAPI 2.0 §5.2.1 asks."""
+    context = default_factory()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def post_fork(server, worker):  # type: ignore[no-untyped-def]
+    """Database connections are never shared across a fork."""
+    from app.wiring import EXTENSION
+
+    application = server.app.wsgi()
+    application.extensions[EXTENSION].engine.dispose(close=False)

@@ -1,0 +1,153 @@
+"""Fixtures of all tests: databases, a service with its certificate authority, its application, and a clock that waits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import create_engine, text
+
+from app import create_app
+from app.settings import RunProfile, Settings
+from app.setup import initialize
+from app.wiring import Services, build_services
+
+START = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """A clock that stands still until it is told to move."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str | None]:
+    """The URL of a PostgreSQL made for this run, or None where PostgreSQL is not installed."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if given := os.environ.get("YUNLIAN_TEST_POSTGRES"):
+        yield given
+        return
+    if not folders:
+        yield None
+        return
+    programs = folders[-1]
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # the socket's path must be short
+    user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    if user:
+        shutil.chown(folder, "postgres", "postgres")
+    data = folder / "data"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": True}
+    subprocess.run([programs / "initdb", "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "-D", data], **quiet, **user)
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
+    subprocess.run([programs / "pg_ctl", "-D", data, "-w", "-o", options, "-l", folder / "log", "start"], **quiet, **user)
+    try:
+        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+    finally:
+        subprocess.run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **quiet, **user)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Which database the test runs on; tests that use `services` run once on each."""
+    kind: str = request.param
+    if kind == "postgresql" and request.getfixturevalue("postgres_server") is None:
+        pytest.skip("PostgreSQL is not installed: this ran on SQLite only")
+    return kind
+
+
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Made once per worker and database: a folder with a founded service that tests copy."""
+    return {}
+
+
+@pytest.fixture
+def services(
+    database_kind: str,
+    founded: dict[str, Path],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    clock: FakeClock,
+    request: pytest.FixtureRequest,
+) -> Iterator[Services]:
+    """A service with tables and a certificate authority, on a database of its own."""
+    server = request.getfixturevalue("postgres_server") if database_kind == "postgresql" else None
+    if database_kind not in founded:
+        folder = tmp_path_factory.mktemp(f"founded-{database_kind}")
+        if server:
+            _in_postgres(server, "CREATE DATABASE founded")
+        template = build_services(_settings(folder, _url(folder, server, "founded")), FakeClock())
+        initialize(template)
+        template.engine.dispose()
+        founded[database_kind] = folder
+    var = tmp_path / "var"
+    shutil.copytree(founded[database_kind], var)
+    name = f"t_{abs(hash(request.node.nodeid)):x}"
+    if server:
+        _in_postgres(server, f"CREATE DATABASE {name} TEMPLATE founded STRATEGY FILE_COPY")
+    made = build_services(_settings(var, _url(var, server, name)), clock)
+    yield made
+    made.engine.dispose()
+    if server:
+        _in_postgres(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def app(services: Services) -> Flask:
+    """The application of all doors at once."""
+    made = create_app(services=services)
+    made.config["TESTING"] = False  # errors become answers, as in production
+    return made
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def _settings(var: Path, database_url: str) -> Settings:
+    return Settings(
+        profile=RunProfile.TEST,
+        var=var,
+        database_url=database_url,
+        secret_key="a secret of the tests only",
+        data_key=bytes(range(32)),
+        keystore_passphrase=b"a passphrase of the tests only",
+        root_passphrase=b"another passphrase of the tests",
+        match_policy="demo",
+        liveness_policy="demo",
+        log_level="ERROR",
+    )
+
+
+def _url(var: Path, server: str | None, name: str) -> str:
+    return server.replace("/postgres?", f"/{name}?") if server else f"sqlite:///{var}/yunlian.db"
+
+
+def _in_postgres(server: str, statement: str) -> None:
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()

@@ -1,0 +1,5 @@
+"""`gunicorn wsgi:app` serves it; `flask` finds it by itself."""
+
+from app import create_app
+
+app = create_app()
