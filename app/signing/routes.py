@@ -26,11 +26,17 @@ def page(token: str) -> Response:
         participant = service.find_participant(services, session, token, _cookie())
         state = state_of(services, session, participant)
     if state["step"] == "closed":
-        return make_response(
-            render_template("signing/closed.html", reason_zh=state["reason_zh"], reason_en=state["reason_en"]),
-            HTTPStatus.GONE,
-        )
+        return make_response(render_template("signing/closed.html", **state["closed"]), HTTPStatus.GONE)
     return make_response(render_template("signing/sign.html", base=f"/sign/{token}", state=state))
+
+
+@blueprint.get("/<token>/assistance")
+def assistance(token: str) -> str:
+    """The way for those who cannot or will not use the face check: nobody is made to."""
+    services = current_services()
+    with services.reading() as session:
+        participant = service.find_participant(services, session, token, _cookie())
+    return render_template("signing/assistance.html", back=f"/sign/{token}", contract=participant.contract)
 
 
 @blueprint.get("/<token>/state")

@@ -33,7 +33,7 @@ _SIGNED = ("您已完成签署。", "You have signed this contract.")
 
 
 def state_of(services: Services, session: Session, participant: Participant) -> dict[str, Any]:
-    """The page's state; before identification it names nobody and shows nothing of the contract but its title."""
+    """The page's state. The person's name is masked: whoever holds the link has proved nothing yet."""
     contract, ceremony, party = participant.contract, participant.ceremony, participant.party
     step = _step(services, participant)
     state: dict[str, Any] = {
@@ -43,9 +43,7 @@ def state_of(services: Services, session: Session, participant: Participant) -> 
     }
     if step == "closed":
         reasons = _SIGNED if party.state is PartyState.SIGNED else _CLOSED.get(ceremony.state, _CLOSED[CeremonyState.EXPIRED])
-        return {**state, "reason_zh": reasons[0], "reason_en": reasons[1]}
-    if participant.session is None:
-        return state
+        return {**state, "closed": {"reason_zh": reasons[0], "reason_en": reasons[1]}}
     facts = persons.get_person_facts(services, session, participant.invitation.person_id)
     wording = service.wording()
     state["contract"] |= {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from app.wiring import Services
 
 PAGE_PIXELS = 1240  # width of a page picture: A4 at 150 dots an inch
+_PDFIUM = threading.Lock()  # PDFium is not safe for threads
 BANK_ADDRESS = "北京市西城区金融大街 1 号"
 
 
@@ -115,13 +117,13 @@ def make_document(template: str, terms: Mapping[str, Any]) -> PreparedDocument:
 
 def count_pages(pdf: bytes) -> int:
     """How many pages a PDF has."""
-    with pypdfium2.PdfDocument(pdf) as document:
+    with _PDFIUM, pypdfium2.PdfDocument(pdf) as document:
         return len(document)
 
 
 def picture_of_page(pdf: bytes, page: int) -> bytes:
     """One page, counted from 0, as PNG of PAGE_PIXELS width, with seals and signatures as a reader sees them."""
-    with pypdfium2.PdfDocument(pdf) as document:
+    with _PDFIUM, pypdfium2.PdfDocument(pdf) as document:
         document.init_forms()
         sheet = document[page]
         picture = sheet.render(scale=PAGE_PIXELS / sheet.get_width(), may_draw_forms=True)

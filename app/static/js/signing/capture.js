@@ -4,7 +4,6 @@ import { fromBase64Url, sha256, toHex } from "./bytes.js";
 
 const LONGEST_SIDE = 640;  // pixels; enough for the comparison, small enough for a phone's uplink
 const JPEG_QUALITY = 0.85;
-const NEUTRAL_MS = 1500;   // the neutral frames are spread over this time
 const ANNOUNCE_MS = 1300;  // to read an instruction and begin
 const ACTION_MS = 2500;    // the frames of one action are spread over this time
 const BACK_MS = 1000;      // to look straight again between two actions
@@ -105,37 +104,28 @@ export function pause(milliseconds, signal) {
 }
 
 /**
- * Take the frames of a challenge: neutral ones first, then several while each action is performed.
- * guide: {neutral(), action(index, name), back(), progress(fraction)} — what the person sees meanwhile.
+ * Take the frames of a challenge: several while each action is performed; the first action is to look straight.
+ * guide: {action(index, name), back(), progress(fraction)} — what the person sees meanwhile.
  * Answers {meta, blobs}, ready for the upload.
  */
 export async function capture(camera, challenge, guide) {
-  const { actions, frames_per_action: perAction, neutral_frames: neutrals } = challenge;
-  const total = neutrals + actions.length * perAction;
+  const { actions, frames_per_action: perAction } = challenge;
   const startedAt = performance.now();
   const blobs = [];
   const frames = [];
-
-  async function sample(action, count, span) {
-    for (let taken = 0; taken < count; taken += 1) {
-      await pause(span / count, camera.ended);
-      frames.push({ action, at_ms: Math.round(performance.now() - startedAt) });
-      blobs.push(await camera.grab());
-      guide.progress(blobs.length / total);
-    }
-  }
-
-  guide.neutral();
-  await pause(ANNOUNCE_MS, camera.ended);
-  await sample(-1, neutrals, NEUTRAL_MS);
   for (const [index, action] of actions.entries()) {
-    if (index > 0) {
+    if (index > 1) {
       guide.back();
       await pause(BACK_MS, camera.ended);
     }
     guide.action(index, action);
     await pause(ANNOUNCE_MS, camera.ended);
-    await sample(index, perAction, ACTION_MS);
+    for (let taken = 0; taken < perAction; taken += 1) {
+      await pause(ACTION_MS / perAction, camera.ended);
+      frames.push({ action: index, at_ms: Math.round(performance.now() - startedAt) });
+      blobs.push(await camera.grab());
+      guide.progress(blobs.length / (actions.length * perAction));
+    }
   }
   return { meta: { nonce: challenge.nonce, chain: await chain(challenge.nonce, blobs), frames }, blobs };
 }

@@ -67,7 +67,6 @@ export class FaceCheck {
 
   #guideFor() {
     return {
-      neutral: () => this.#guide("neutral", MOVES.neutral),
       action: (index, name) => {
         this.#markMove(index);
         this.#guide("action", MOVES[name], name);
@@ -83,7 +82,7 @@ export class FaceCheck {
     stage.dataset.phase = phase;
     stage.dataset.cue = cue;
     byId("instruction").replaceChildren(bilingual(...words));
-    byId("cue").replaceChildren(...(cue ? [arrow(CUES[cue])] : []));
+    byId("cue").replaceChildren(...(cue in CUES ? [arrow(CUES[cue])] : []));
   }
 
   #layMoves(count) {

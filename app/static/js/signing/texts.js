@@ -10,7 +10,7 @@ export const STEP_NAMES = {
 
 /** Short, as one would say it aloud: read while moving. Left and right are the person's own. */
 export const MOVES = {
-  neutral: ["正对屏幕，保持不动", "Look straight, hold still"],
+  "look-straight": ["正对屏幕，保持不动", "Look straight, hold still"],
   "turn-left": ["慢慢向左转头", "Turn slowly to your left"],
   "turn-right": ["慢慢向右转头", "Turn slowly to your right"],
   "open-mouth": ["张开嘴，再合上", "Open your mouth, then close"],
