@@ -29,18 +29,18 @@ def apply_seal(writer: RevisionWriter, widget: generic.DictionaryObject, seal: b
             pdf_name("/Type"): pdf_name("/XObject"),
             pdf_name("/Subtype"): pdf_name("/Form"),
             pdf_name("/BBox"): generic.ArrayObject(map(generic.FloatObject, (0, 0, width, height))),
-            pdf_name("/Resources"): generic.DictionaryObject(
-                {
-                    pdf_name("/XObject"): generic.DictionaryObject(
-                        {pdf_name("/Seal"): writer.import_page_as_xobject(reader)}
-                    )
-                }
+            pdf_name("/Resources"): _dictionary(
+                "/XObject", _dictionary("/Seal", writer.import_page_as_xobject(reader))
             ),
         },
         stream_data=f"q {scale:.5f} 0 0 {scale:.5f} 0 {upwards:.3f} cm /Seal Do Q".encode(),
     )
-    widget["/AP"] = generic.DictionaryObject({pdf_name("/N"): writer.add_object(form)})
+    widget["/AP"] = _dictionary("/N", writer.add_object(form))
     writer.update_container(widget)
+
+
+def _dictionary(key: str, value: generic.PdfObject) -> generic.DictionaryObject:
+    return generic.DictionaryObject({pdf_name(key): value})  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=32)

@@ -53,7 +53,8 @@ def archive(
         invisible = InvisSigSettings(set_print_flag=True, set_hidden_flag=False)
         embedder = PdfCMSEmbedder(SigFieldSpec(field, invis_sig_settings=invisible)).write_cms(field, writer)
         next(embedder)
-        embedder.send(SigObjSetup(sig_placeholder=DocumentTimestamp(bytes_reserved=2 * RESERVED_BYTES)))
+        placeholder = DocumentTimestamp(bytes_reserved=2 * RESERVED_BYTES)  # type: ignore[no-untyped-call]
+        embedder.send(SigObjSetup(sig_placeholder=placeholder))
         prepared, output = embedder.send(SigIOSetup(md_algorithm="sha256", output=BytesIO()))
     token, _ = cms.request_timestamp(timestamps, prepared.document_digest)
     return fill_contents(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from asn1crypto import core
+
+from contracts.errors import InvalidSignature
 from pki.binding import SignatureBinding
 from pki.errors import InvalidBinding
 from pki.profiles import SIGNATURE_BINDING
-
-from contracts.errors import InvalidSignature
 
 __all__ = ["BINDING_ATTRIBUTE", "SignatureBinding", "attribute_value", "parse_attribute_value"]
 

@@ -154,9 +154,7 @@ def identify(ceremony: Ceremony, party_id: str, session: str, at: datetime) -> C
     return _with(ceremony, Party(party_id, party.field, PartyState.IDENTIFIED, session), at)
 
 
-def present(
-    ceremony: Ceremony, party_id: str, session: str, presented_sha256: str, at: datetime
-) -> Ceremony:
+def present(ceremony: Ceremony, party_id: str, session: str, presented_sha256: str, at: datetime) -> Ceremony:
     """The party was shown the document with this digest: the very revision that it will sign.
 
     Raises IllegalTransition, NotYourTurn, UnknownParty.

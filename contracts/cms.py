@@ -77,7 +77,9 @@ def signed_attributes(
         ),
     ]
     if binding is not None:
-        attributes.append(_attribute(BINDING_ATTRIBUTE, core.Any(core.Sequence.load(attribute_value(binding)))))
+        attributes.append(
+            _attribute(BINDING_ATTRIBUTE, core.Any(core.Sequence.load(attribute_value(binding))))
+        )
     return bytes(cms.CMSAttributes(attributes).dump())
 
 

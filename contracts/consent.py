@@ -4,6 +4,8 @@
 and no white space (RFC 8785 for these plain strings) of {"format", "text_en", "text_zh", "version"}.
 """
 
+# ruff: noqa: E501  (a paragraph of the wording is one line, as it is shown)
+
 from __future__ import annotations
 
 import hashlib

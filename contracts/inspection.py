@@ -179,7 +179,7 @@ class _Walk:
         if entry is None:
             self._find("missing-object", f"object {reference.idnum}")
             return None
-        return self.reader.get_object(reference.reference)
+        return self.reader.get_object(reference.reference)  # type: ignore[no-untyped-call]
 
     def _check_dictionary(self, value: generic.DictionaryObject, where: str) -> None:
         kind = _name(value, "/Type")
@@ -228,7 +228,7 @@ class _Walk:
         for reference in self.reader.xrefs.explicit_refs_in_revision(0):
             if (reference.idnum, reference.generation) in self.seen:
                 continue
-            value = self.reader.get_object(reference)
+            value = self.reader.get_object(reference)  # type: ignore[no-untyped-call]
             kind = _name(value, "/Type") if isinstance(value, generic.DictionaryObject) else ""
             infrastructure = kind in {"/XRef", "/ObjStm"}
             if (isinstance(value, generic.StreamObject) and not infrastructure) or kind in _SHOWABLE:

@@ -21,7 +21,7 @@ _END_OF_REVISION = re.compile(rb"%%EOF(?:\r\n|\r|\n)?")
 DECODE_LIMITS = DecodeLimits(per_stream=StreamDecodeLimits(max_output_size=64 * _MIB))
 
 
-class RevisionWriter(IncrementalPdfFileWriter):  # type: ignore[misc]
+class RevisionWriter(IncrementalPdfFileWriter):
     """Appends one revision, reproducibly: nothing of it depends on the clock or on chance.
 
     pyHanko would draw a random file identifier and rewrite the XMP metadata with the time of day, which also
@@ -44,7 +44,7 @@ class RevisionWriter(IncrementalPdfFileWriter):  # type: ignore[misc]
     def finished(self) -> bytes:
         """The whole file with the new revision."""
         output = BytesIO()
-        self.write(output)
+        self.write(output)  # type: ignore[no-untyped-call]
         return output.getvalue()
 
 

@@ -154,7 +154,10 @@ def find_timestamp_token(signed_data: cms.SignedData) -> cms.SignedData | None:
         return None
     for attribute in unsigned:
         if attribute["type"].native == "signature_time_stamp_token":
-            if len(attribute["values"]) != 1 or attribute["values"][0]["content_type"].native != "signed_data":
+            if (
+                len(attribute["values"]) != 1
+                or attribute["values"][0]["content_type"].native != "signed_data"
+            ):
                 raise failed(SubIndication.FORMAT_FAILURE, "not one time-stamp token")
             return attribute["values"][0]["content"]
     return None

@@ -16,11 +16,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter, append_signature_field, enumerate_sig_fields
+from pyhanko.sign.fields import (
+    MDPPerm,
+    SigFieldSpec,
+    SigSeedSubFilter,
+    append_signature_field,
+    enumerate_sig_fields,
+)
 from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigMDPSetup, SigObjSetup
 from pyhanko.sign.signers.pdf_byterange import PreparedByteRangeDigest, SignatureObject
 
@@ -117,7 +123,7 @@ def prepare_document(pdf: bytes, places: Iterable[Place]) -> bytes:
     with pyhanko_errors():
         writer = RevisionWriter.of(pdf)
         for place in places:
-            box = (place.x, place.y, place.x + place.width, place.y + place.height)
+            box: Any = (place.x, place.y, place.x + place.width, place.y + place.height)  # fractions are fine
             append_signature_field(
                 writer, SigFieldSpec(sig_field_name=place.name, on_page=place.page, box=box)
             )
@@ -233,5 +239,3 @@ def pyhanko_errors() -> Iterator[None]:
 
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 from contracts.amounts import capital_amount, format_amount
+from pki.errors import InvalidIdentifier
+from pki.identifiers import parse_uscc
 
 
 def _visible(text: str) -> str:
@@ -21,14 +23,21 @@ def _visible(text: str) -> str:
     return text
 
 
-def _line(longest: int) -> Any:
-    return Annotated[str, Field(min_length=1, max_length=longest), AfterValidator(_visible)]
+def _checked_uscc(text: str) -> str:
+    try:
+        if parse_uscc(text) == text:
+            return text
+    except InvalidIdentifier as exc:
+        raise ValueError(str(exc)) from exc
+    raise ValueError("not in canonical form")
 
 
-Line = _line(60)
-LongLine = _line(120)
+Line = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_visible)]
+LongLine = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_visible)]
 UnifiedSocialCreditCode = Annotated[
-    str, Field(pattern="^[0-9A-HJ-NPQRTUWXY]{18}$", description="GB 32100 统一社会信用代码")
+    str,
+    Field(pattern="^[0-9A-HJ-NPQRTUWXY]{18}$", description="统一社会信用代码 (GB 32100)"),
+    AfterValidator(_checked_uscc),
 ]
 Yuan = Annotated[
     int,
@@ -101,5 +110,3 @@ class ProductServiceTerms(Terms):
         if len({product.product for product in self.products}) != len(self.products):
             raise ValueError("a product is named twice")
         return self
-
-

@@ -37,7 +37,9 @@ class Typesetter:
         Answers the PDF and the values of all metadata carrying `label`. The same inputs give the same bytes.
         Raises MissingGlyph, RenderingFailed, FontMissing.
         """
-        texts = {name: json.dumps(value, ensure_ascii=False, sort_keys=True) for name, value in inputs.items()}
+        texts = {
+            name: json.dumps(value, ensure_ascii=False, sort_keys=True) for name, value in inputs.items()
+        }
         texts["fonts"] = json.dumps(font_choice(), sort_keys=True)
         with self._lock:
             try:
@@ -51,6 +53,8 @@ class Typesetter:
                 raise RenderingFailed(str(exc)) from exc
         if warnings:
             raise RenderingFailed("; ".join(warning.message for warning in warnings))
+        if not isinstance(pdf, bytes):
+            raise RenderingFailed("the typesetter gave no single file")
         return pdf, json.loads(found)
 
 

@@ -14,18 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography import x509
-from pki.binding import get_signature_binding
-from pki.errors import (
-    CertificateExpired,
-    CertificateNotYetValid,
-    CertificateRevoked,
-    InvalidBinding,
-    PathInvalid,
-    RevocationUnknown,
-    UntrustedIssuer,
-)
-from pki.path import Purpose, RevocationLookup, TrustPolicy, validate_path
-from pki.profiles import SIGNATURE_BINDING
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel
 from pyhanko.sign.fields import enumerate_sig_fields
@@ -49,6 +37,18 @@ from contracts.signed_data import (
     failed,
     find_timestamp_token,
 )
+from pki.binding import get_signature_binding
+from pki.errors import (
+    CertificateExpired,
+    CertificateNotYetValid,
+    CertificateRevoked,
+    InvalidBinding,
+    PathInvalid,
+    RevocationUnknown,
+    UntrustedIssuer,
+)
+from pki.path import Purpose, RevocationLookup, TrustPolicy, validate_path
+from pki.profiles import SIGNATURE_BINDING
 
 MAX_SIGNATURES = 32
 CLOCK_TOLERANCE = timedelta(seconds=2)
@@ -95,7 +95,9 @@ def validate(
         if not filled:
             return verdict(Verdict.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND, "no signature")
         if len(embedded) != filled or filled > MAX_SIGNATURES:
-            return verdict(Verdict.INDETERMINATE, SubIndication.GENERIC, "unknown kinds of signature, or too many")
+            return verdict(
+                Verdict.INDETERMINATE, SubIndication.GENERIC, "unknown kinds of signature, or too many"
+            )
         entries = _Validation(pdf, reader, trust, revocation).run(embedded, at)
     except Exception as exc:  # a parser meets hostile input with errors of every kind
         why = f"the file cannot be read: {type(exc).__name__}"
@@ -175,16 +177,17 @@ class _Validation:
             )
 
     def _facts(self, signature: EmbeddedPdfSignature, entry: SignatureEntry) -> SignatureEntry:
-        signature.compute_integrity_info()
+        signature.compute_integrity_info()  # type: ignore[no-untyped-call]
         result = signature.diff_result
         modifications = result.modification_level.name if isinstance(result, DiffResult) else "OTHER"
         certificate = x509.load_der_x509_certificate(signature.signer_cert.dump())
+        coverage = signature.coverage or SignatureCoverageLevel.UNCLEAR
         return replace(
             entry,
             subject=certificate.subject.rfc4514_string(),
             certificate=bytes(signature.signer_cert.dump()),
             claimed_at=signature.self_reported_timestamp,
-            coverage=signature.coverage.name,
+            coverage=coverage.name,
             covered_bytes=int(signature.byte_range[2]) + int(signature.byte_range[3]),
             modifications=modifications,
             certifies=_is_certifying(self.reader, signature),
@@ -242,12 +245,17 @@ class _Validation:
             signed = parse_attribute_value(found.dump())
         except (InvalidBinding, InvalidSignature, KeyError, ValueError) as exc:
             raise failed(
-                SubIndication.SIG_CONSTRAINTS_FAILURE, "certificate and signature do not both carry the binding"
+                SubIndication.SIG_CONSTRAINTS_FAILURE,
+                "certificate and signature do not both carry the binding",
             ) from exc
         if certified != signed:
-            raise failed(SubIndication.SIG_CONSTRAINTS_FAILURE, "certificate and signature bind to different things")
+            raise failed(
+                SubIndication.SIG_CONSTRAINTS_FAILURE, "certificate and signature bind to different things"
+            )
         if not is_revision_of(signed.document_sha256, self.pdf, int(signature.byte_range[1])):
-            raise failed(SubIndication.SIG_CONSTRAINTS_FAILURE, "what the signer read is no revision of this file")
+            raise failed(
+                SubIndication.SIG_CONSTRAINTS_FAILURE, "what the signer read is no revision of this file"
+            )
         return signed
 
     def _check_chain(

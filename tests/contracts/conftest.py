@@ -99,7 +99,11 @@ class Hierarchy:
         self.seal = self._issue(
             self.services,
             SEAL,
-            Subject("测试银行", organization="测试银行", organization_identifier=organization_identifier(BANK_USCC)),
+            Subject(
+                "测试银行",
+                organization="测试银行",
+                organization_identifier=organization_identifier(BANK_USCC),
+            ),
             self.seal_key,
         )
         self.seal_chain = [self.services.certificate]
@@ -124,7 +128,9 @@ class Hierarchy:
         certificate = sign_issuing(self.root, name, subject, key.public_key())
         return IssuingAuthority(name, certificate, (self.root.certificate,), key, urls, self.clock)
 
-    def _issue(self, authority: IssuingAuthority, profile: Any, subject: Subject, key: Any) -> x509.Certificate:
+    def _issue(
+        self, authority: IssuingAuthority, profile: Any, subject: Subject, key: Any
+    ) -> x509.Certificate:
         request = CertificateRequest(subject, key.public_key())
         return authority.issue(authority.prepare(profile, request))
 
@@ -180,12 +186,8 @@ def sign_contract(hierarchy: Hierarchy) -> Callable[[], SignedContract]:
             enterprise["name"], ENTERPRISE_USCC, enterprise["legal_representative"]
         )
         field, bank_field = (place.name for place in rendered.places)
-        pending = begin_signature(
-            prepared, field, certificate, hierarchy.signer_chain, binding, both, at=NOW
-        )
-        once = finish_signature(
-            pending, webcrypto_sign(key, pending.signed_attributes), hierarchy.timestamps
-        )
+        pending = begin_signature(prepared, field, certificate, hierarchy.signer_chain, binding, both, at=NOW)
+        once = finish_signature(pending, webcrypto_sign(key, pending.signed_attributes), hierarchy.timestamps)
         twice = sign_with_key(
             once,
             bank_field,

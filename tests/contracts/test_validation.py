@@ -1,5 +1,5 @@
-from contracts.report import Level, Verdict
-from contracts.validation import validate, verify_document
+from contracts.report import Verdict
+from contracts.validation import validate
 
 
 def test_first(contract, hierarchy, now):
