@@ -70,6 +70,15 @@ def create_account(
     totp_file.write_text(made.provisioning_uri + "\n", encoding="utf-8")
 
 
+@identity.command("code")
+@click.argument("login")
+def code(login: str) -> None:
+    """Print the one-time code of now, for a demonstration log-in. Production refuses."""
+    services = current_services()
+    with services.reading() as session:
+        click.echo(service.get_demonstration_code(services, session, login))
+
+
 @kyc.command("add-person")
 @click.argument("tenant_id")
 @click.option("--name", prompt=True)

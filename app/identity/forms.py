@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Generic, TypeVar, get_origin
+from typing import Annotated, Any, Generic, Protocol, TypeVar, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
-from werkzeug.datastructures import MultiDict
 
 from app.problems import describe
 from pki.errors import InvalidIdentifier
@@ -25,6 +25,14 @@ class FormMessage(BaseModel):
 
 
 M = TypeVar("M", bound=FormMessage)
+
+
+class FormData(Protocol):
+    """Names with one or more values each, as a web framework hands them over."""
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def getlist(self, key: str) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class Form(Generic[M]):
         return 422 if self.faults else 200
 
 
-def read_form(model: type[M], data: MultiDict[str, str]) -> Form[M]:
+def read_form(model: type[M], data: FormData) -> Form[M]:
     """Parse what a browser sent. Empty fields count as missing; unknown ones are faults of the whole form."""
     sent: dict[str, Any] = {}
     for name in data:

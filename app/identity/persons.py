@@ -122,6 +122,25 @@ def mask_number(number: str) -> str:
     return number[:2] + "*" * (len(number) - 4) + number[-2:]
 
 
+def seal_for(services: Services, session: Session, person_id: str, plaintext: bytes, what: str) -> bytes:
+    """Seal more about a person (evidence of a face check) with the person's key. `what` names it; NotFound."""
+    return seal(_key(services, session, person_id), plaintext, _context(person_id, what))
+
+
+def open_for(services: Services, session: Session, person_id: str, sealed: bytes, what: str) -> bytes:
+    """What `seal_for` was given. Raises NotFound (also when the person was forgotten), SealBroken."""
+    return open_sealed(_key(services, session, person_id), sealed, _context(person_id, what))
+
+
+def get_portrait(services: Services, session: Session, person_id: str) -> Portrait:
+    """The reference portrait that the bank holds. Raises NotFound when there is none or the person was forgotten."""
+    person = _get(session, person_id)
+    if person.portrait_sealed is None or person.portrait_assurance is None:
+        raise NotFound("the bank holds no portrait of this person")
+    image = open_for(services, session, person_id, person.portrait_sealed, "portrait")
+    return Portrait(image, Assurance(person.portrait_assurance))
+
+
 class EmbeddedPortraitSource:
     """`kyc.ports.PortraitSource` over the portraits that the bank itself holds."""
 
@@ -131,14 +150,10 @@ class EmbeddedPortraitSource:
     def find_portrait(self, person_id: str) -> Portrait | None:
         """The portrait held for this person; None when there is none or the person was forgotten."""
         with self._services.reading() as session:
-            person = session.get(Person, person_id)
-            if person is None or not (person.portrait_sealed and person.portrait_assurance):
+            try:
+                return get_portrait(self._services, session, person_id)
+            except NotFound:
                 return None
-            if session.get(PersonKey, person_id) is None:
-                return None
-            key = _key(self._services, session, person_id)
-            image = open_sealed(key, person.portrait_sealed, _context(person_id, "portrait"))
-            return Portrait(image, Assurance(person.portrait_assurance))
 
 
 def _get(session: Session, person_id: str) -> Person:

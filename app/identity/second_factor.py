@@ -28,6 +28,11 @@ def provisioning_uri(secret: str, login: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=login, issuer_name=ISSUER)
 
 
+def code_at(secret: str, now: datetime) -> str:
+    """The six digits of this moment."""
+    return pyotp.TOTP(secret).at(now)
+
+
 def find_step(secret: str | None, code: str, now: datetime) -> int | None:
     """The time step that the code belongs to, or None. Without a secret (an unknown login) always None."""
     try:

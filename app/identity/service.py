@@ -14,7 +14,7 @@ from app.db import UtcDateTime, new_id
 from app.identity import passwords, second_factor, sessions
 from app.identity.models import Account, Role, Tenant, TenantKind
 from app.identity.problems import InvalidCredentials, LoginTaken, OwnAccount, RoleNotFitting, TenantExists
-from app.problems import NotFound
+from app.problems import NotAllowed, NotFound
 from pki.identifiers import parse_uscc
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def create_tenant(
         "tenant-created",
         subject=tenant.id,
         actor=actor,
-        body={"kind": tenant.kind, "uscc": tenant.uscc},
+        body={"kind": str(tenant.kind), "uscc": tenant.uscc},
     )
     return tenant
 
@@ -78,6 +78,17 @@ def create_account(
     actor: str,
 ) -> NewAccount:
     """Create a log-in with a second factor. Raises NotFound, RoleNotFitting, WeakPassword, LoginTaken."""
+    prepared = prepare_account(
+        services, session, tenant_id=tenant_id, login=login, name=name, role=role, password=password
+    )
+    add_account(services, session, prepared.account, actor=actor)
+    return prepared
+
+
+def prepare_account(
+    services: Services, session: Session, *, tenant_id: str, login: str, name: str, role: Role, password: str
+) -> NewAccount:
+    """Check and make what `add_account` stores. Raises NotFound, RoleNotFitting, WeakPassword, LoginTaken."""
     tenant = session.get(Tenant, tenant_id)
     if tenant is None:
         raise NotFound("no such tenant")
@@ -85,29 +96,28 @@ def create_account(
         raise RoleNotFitting(f"{role} is no role of a tenant of kind {tenant.kind}")
     login = login.strip().lower()
     passwords.check_password(password, login)
+    if session.scalar(select(Account.id).where(Account.login == login)):
+        raise LoginTaken("another account has this login")
     account_id, secret = new_id(), second_factor.new_secret()
     account = Account(
         id=account_id,
-        tenant_id=tenant.id,
+        tenant_id=tenant_id,
         tenant=tenant,
         login=login,
-        name=name,
+        name=name.strip(),
         role=Role(role),
         password_hash=passwords.hash_password(password),
         totp_sealed=second_factor.seal_secret(services.settings.data_key, account_id, secret),
-        totp_step=0,
-        failed_attempts=0,
         created_at=services.clock(),
     )
-    _add(session, account, LoginTaken("another account has this login"))
-    services.journal.append(
-        session,
-        "account-created",
-        subject=account.id,
-        actor=actor,
-        body={"tenant": tenant.id, "role": account.role},
-    )
     return NewAccount(account, secret, second_factor.provisioning_uri(secret, login))
+
+
+def add_account(services: Services, session: Session, account: Account, *, actor: str) -> None:
+    """Store a prepared account, which can log in from now on. Raises LoginTaken."""
+    _add(session, account, LoginTaken("another account has this login"))
+    body = {"tenant": account.tenant_id, "role": str(account.role)}
+    services.journal.append(session, "account-created", subject=account.id, actor=actor, body=body)
 
 
 def log_in(services: Services, *, login: str, password: str, code: str) -> LoggedIn:
@@ -220,6 +230,16 @@ def list_accounts(session: Session, *, tenant_id: str | None = None) -> list[Acc
     """All accounts, or those of one tenant, newest first."""
     query = select(Account).order_by(Account.id.desc())
     return list(session.scalars(query if tenant_id is None else query.where(Account.tenant_id == tenant_id)))
+
+
+def get_demonstration_code(services: Services, session: Session, login: str) -> str:
+    """The one-time code of now. Raises NotAllowed in production, NotFound."""
+    if services.settings.production:
+        raise NotAllowed("codes are told outside production only")
+    account = session.scalar(select(Account).where(Account.login == login))
+    if account is None:
+        raise NotFound("no such account")
+    return second_factor.code_at(_secret_of(services, account), services.clock())
 
 
 def _secret_of(services: Services, account: Account) -> str:

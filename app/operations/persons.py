@@ -1,0 +1,95 @@
+"""Operators' pages: legal representatives and their reference portraits."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from app.identity import persons, service
+from app.identity.access import get_account, requires
+from app.identity.forms import Form, read_form
+from app.identity.models import Role, TenantKind
+from app.identity.pages import Page, notify
+from app.identity.problems import PersonExists
+from app.operations import messages
+from app.wiring import current_services
+from kyc.errors import ImageRejected, InvalidIdentityNumber
+
+blueprint = Blueprint("persons", __name__, url_prefix="/persons")
+
+
+@blueprint.get("")
+@requires(Role.OPERATOR)
+def people() -> Page:
+    """Everyone, with name and number masked."""
+    services = current_services()
+    with services.reading() as session:
+        found = persons.list_persons(services, session)
+        enterprises = {tenant.id: tenant.name for tenant in service.list_tenants(session)}
+    return render_template("operations/persons.html", persons=found, enterprises=enterprises), 200
+
+
+@blueprint.get("/new")
+@requires(Role.OPERATOR)
+def new_person() -> Page:
+    """The form for a legal representative."""
+    return _person_page(Form())
+
+
+@blueprint.post("/new")
+@requires(Role.OPERATOR)
+def add_person() -> Page | Response:
+    """Register a legal representative, then ask for the portrait."""
+    form = read_form(messages.NewPerson, request.form)
+    if form.message is None:
+        return _person_page(form)
+    services, sent = current_services(), form.message
+    try:
+        with services.transaction() as session:
+            person = persons.add_person(
+                services, session, sent.tenant_id, sent.name, sent.identity_number, get_account().id
+            )
+    except (InvalidIdentityNumber, PersonExists) as refusal:
+        return _person_page(form.refused(refusal, "identity_number"))
+    notify("已登记，请上传比对照片。", "Registered; now upload the reference portrait.")
+    return redirect(url_for("operations.persons.portrait", person_id=person.id), 303)
+
+
+@blueprint.get("/<person_id>/portrait")
+@requires(Role.OPERATOR)
+def portrait(person_id: str) -> Page:
+    """The form for the reference portrait. What is stored is never shown."""
+    return _portrait_page(person_id, Form())
+
+
+@blueprint.post("/<person_id>/portrait")
+@requires(Role.OPERATOR)
+def set_portrait(person_id: str) -> Page | Response:
+    """Seal the uploaded portrait."""
+    form = read_form(messages.NewPortrait, request.form)
+    if form.message is None:
+        return _portrait_page(person_id, form)
+    image = request.files["image"].read() if "image" in request.files else b""
+    services = current_services()
+    try:
+        with services.transaction() as session:
+            persons.set_portrait(
+                services, session, person_id, image, form.message.assurance, get_account().id
+            )
+    except ImageRejected as refusal:
+        return _portrait_page(person_id, form.refused(refusal, "image"))
+    notify("比对照片已加密保存。", "The portrait is sealed.")
+    return redirect(url_for("operations.persons.people"), 303)
+
+
+def _person_page(form: Form[messages.NewPerson]) -> Page:
+    with current_services().reading() as session:
+        enterprises = service.list_tenants(session, kind=TenantKind.ENTERPRISE)
+    return render_template("operations/person_new.html", form=form, enterprises=enterprises), form.status
+
+
+def _portrait_page(person_id: str, form: Form[messages.NewPortrait]) -> Page:
+    services = current_services()
+    with services.reading() as session:
+        facts = persons.get_person_facts(services, session, person_id)
+    return render_template("operations/portrait.html", form=form, person=facts), form.status

@@ -1,0 +1,90 @@
+"""What stored words are called on pages: (Chinese, English)."""
+
+from __future__ import annotations
+
+from app.identity.models import Role, TenantKind
+from kyc.ports import Assurance
+
+Label = tuple[str, str]
+
+ROLES: dict[str, Label] = {
+    Role.OPERATOR: ("业务经办", "Operator"),
+    Role.COMPLIANCE_OFFICER: ("合规专员", "Compliance officer"),
+    Role.CERTIFICATE_OFFICER: ("证书管理员", "Certificate officer"),
+    Role.AUDITOR: ("审计员", "Auditor"),
+    Role.ENTERPRISE_USER: ("企业用户", "Enterprise user"),
+    Role.PLATFORM_USER: ("平台开发者", "Platform developer"),
+}
+TENANT_KINDS: dict[str, Label] = {
+    TenantKind.BANK: ("银行", "Bank"),
+    TenantKind.ENTERPRISE: ("企业", "Enterprise"),
+    TenantKind.PLATFORM: ("平台", "Platform"),
+}
+CUSTODIES: dict[str, Label] = {
+    "agent": ("企业本地代理保管", "Agent at the enterprise"),
+    "browser": ("浏览器保管", "Browser"),
+    "platform": ("平台代管", "Held by the platform"),
+}
+PROFILES: dict[str, Label] = {
+    "api": ("API 证书", "API"),
+    "product-sign": ("产品签名证书", "Product, signing"),
+    "product-encrypt": ("产品加密证书", "Product, encryption"),
+    "signer": ("签署人证书", "Signer"),
+    "seal": ("印章证书", "Seal"),
+    "log": ("日志证书", "Log"),
+    "ocsp": ("OCSP 证书", "OCSP"),
+    "tsa": ("时间戳证书", "Time stamps"),
+    "gateway-sign": ("网关签名证书", "Gateway, signing"),
+    "gateway-encrypt": ("网关加密证书", "Gateway, encryption"),
+    "tls-server": ("服务器证书", "TLS server"),
+    "issuing": ("签发机构证书", "Issuing authority"),
+    "root": ("根证书", "Root"),
+    "product": ("产品证书对", "Product pair"),
+}
+ASSURANCES: dict[str, Label] = {
+    Assurance.HIGH: ("银行核验或权威来源", "Verified by the bank or an authoritative source"),
+    Assurance.LOW: ("证件照片截取", "Cut from a document photograph"),
+}
+REVOCATIONS: dict[str, Label] = {
+    "key_compromise": ("私钥泄露", "Key compromise"),
+    "affiliation_changed": ("主体信息变更", "Affiliation changed"),
+    "superseded": ("已被新证书取代", "Superseded"),
+    "cessation_of_operation": ("业务终止", "Cessation of operation"),
+    "privilege_withdrawn": ("权限取消", "Privilege withdrawn"),
+    "certificate_hold": ("暂停使用", "On hold"),
+}
+DECISIONS: dict[str, Label] = {
+    "revoke-certificate": ("吊销证书", "Revoke a certificate"),
+    "open-bank-account": ("开立行内账户", "Open a bank account for staff"),
+}
+SCOPES: dict[str, Label] = {
+    "payments": ("支付", "Payments"),
+    "routing": ("行名行号与路由查询", "Bank directory and routing"),
+}
+
+_ALL = {
+    "role": ROLES,
+    "tenant_kind": TENANT_KINDS,
+    "custody": CUSTODIES,
+    "profile": PROFILES,
+    "assurance": ASSURANCES,
+    "revocation": REVOCATIONS,
+    "decision": DECISIONS,
+    "scope": SCOPES,
+}
+
+
+def label(kind: str, word: str | None) -> Label:
+    """The label of a stored word; a word that nobody named shows itself."""
+    return _ALL[kind].get(word or "", (str(word or "—"), ""))
+
+
+def options(kind: str) -> list[tuple[str, str, str]]:
+    """All words of a kind, as the field macro takes them."""
+    return [(str(word), zh, en) for word, (zh, en) in _ALL[kind].items()]
+
+
+def yuan(amount_minor: int) -> str:
+    """Fen as people write yuan: 1234567 becomes 12,345.67."""
+    sign, fen = ("-", -amount_minor) if amount_minor < 0 else ("", amount_minor)
+    return f"{sign}{fen // 100:,}.{fen % 100:02d}"
