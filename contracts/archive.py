@@ -33,8 +33,8 @@ def archive(
 ) -> bytes:
     """Embed validation data (DER) in the document security store and time-stamp the whole, in one revision.
 
-    To be repeated before the last time stamp's certificate or algorithms wear out. Raises SigningFailed for an
-    unsigned or unreadable file or unreadable validation data, TimestampFailed.
+    To be repeated before the last time stamp's certificate or algorithms wear out. Raises
+    SigningFailed for an unsigned or unreadable file or unreadable validation data, TimestampFailed.
     """
     with pyhanko_errors():
         writer = RevisionWriter.of(pdf)

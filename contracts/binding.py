@@ -1,4 +1,4 @@
-"""The binding as a signed attribute: the same value under the same identifier as in the signer certificate."""
+"""The binding as a signed attribute: value and identifier are those of the signer certificate."""
 
 from __future__ import annotations
 

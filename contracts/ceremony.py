@@ -3,10 +3,11 @@
     draft -> sent -> (every party signed) -> completed
                  -> declined | voided | expired
 
-Each party: invited -> identified -> presented -> consented -> face-checked -> signed. The face check comes last
-before signing because it proves intent (意愿认证): its nonce covers document and consent, and the signature must
-follow in the same signing session within `FACE_CHECK_LIFETIME`. A party may repeat identification, or the face
-check, until the signature stands; reading and consent belong to the session in which they were given.
+Each party: invited -> identified -> presented -> consented -> face-checked -> signed. The face
+check comes last before signing because it proves intent (意愿认证): its nonce covers document and
+consent, and the signature must follow in the same signing session within `FACE_CHECK_LIFETIME`. A
+party may repeat identification, or the face check, until the signature stands; reading and consent
+belong to the session in which they were given.
 """
 
 from __future__ import annotations
@@ -163,13 +164,16 @@ def present(ceremony: Ceremony, party_id: str, session: str, presented_sha256: s
     return _with(ceremony, replace(party, state=PartyState.PRESENTED, presented_sha256=presented_sha256), at)
 
 
-def consent(
+def consent(  # noqa: PLR0917 - every transition takes its facts in the order in which they happen
     ceremony: Ceremony, party_id: str, session: str, version: str, wording_sha256: str, at: datetime
 ) -> Ceremony:
     """The party agreed to this wording. Raises IllegalTransition, NotYourTurn, UnknownParty."""
     party = _in_session(ceremony, party_id, session, at, after=(PartyState.PRESENTED,))
     agreed = replace(
-        party, state=PartyState.CONSENTED, consent_version=version, consent_sha256=wording_sha256
+        party,
+        state=PartyState.CONSENTED,
+        consent_version=version,
+        consent_sha256=wording_sha256,
     )
     return _with(ceremony, agreed, at)
 

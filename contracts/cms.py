@@ -58,8 +58,9 @@ def signed_attributes(
 ) -> bytes:
     """DER of the SET OF signed attributes: exactly the bytes that the key signs (RFC 5652 §5.4).
 
-    Content type, message digest, signing-certificate-v2 (RFC 5035), algorithm protection (RFC 6211) and, where
-    given, the binding. No signing-time: PAdES puts the claimed time into the signature dictionary.
+    Content type, message digest, signing-certificate-v2 (RFC 5035), algorithm protection (RFC 6211)
+    and, where given, the binding. No signing-time: PAdES puts the claimed time into the signature
+    dictionary.
     """
     mechanism = mechanism_for(certificate)
     attributes = [
@@ -164,8 +165,8 @@ def signed_data(
 def request_timestamp(timestamps: TimestampSource, digest: bytes) -> tuple[cms.ContentInfo, datetime]:
     """A TimeStampToken over a SHA-256 digest, and its time (RFC 3161).
 
-    Checks that the answer is a token over that very digest; whether its signer is trusted is validation's affair.
-    Raises TimestampFailed.
+    Checks that the answer is a token over that very digest; whether its signer is trusted is
+    validation's affair. Raises TimestampFailed.
     """
     try:
         answer = timestamps.timestamp(digest)

@@ -29,7 +29,7 @@ def canonical_json(value: Any) -> bytes:
 
 
 def parse_canonical_json(data: bytes, step: str) -> Any:
-    """Only the canonical form is accepted, so that nothing hides between the lines. Raises InvalidEvidence."""
+    """Only the canonical form passes, so that nothing hides between the lines. Raises InvalidEvidence."""
     try:
         value = json.loads(data)
         canonical = canonical_json(value)
@@ -50,7 +50,7 @@ def pack(parts: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(bundle: bytes) -> dict[str, bytes]:
-    """The parts without the manifest. Raises InvalidEvidence for bounds, form, or a byte that `pack` would not write."""
+    """All files. Raises InvalidEvidence for bounds, form, or a byte that `pack` would not write."""
     if len(bundle) > MAX_BUNDLE_BYTES:
         raise InvalidEvidence("container", "too large")
     try:
@@ -71,7 +71,7 @@ def unpack(bundle: bytes) -> dict[str, bytes]:
 
 
 def verify_manifest(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The parts, each with the digest that the manifest gives, none missing and none besides. Raises InvalidEvidence."""
+    """The parts, exactly those that the manifest lists with their digests. Raises InvalidEvidence."""
     parts = {name: data for name, data in files.items() if name != MANIFEST}
     manifest = parse_canonical_json(files[MANIFEST], "manifest")
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:

@@ -68,9 +68,9 @@ def build_bundle(
 ) -> bytes:
     """Pack the evidence; the same parts give the same bytes.
 
-    `face_evidence` maps field names to JSON objects with their "root"; `certificates` are the signers' and the
-    issuing authorities', also the log's; `log_entry` is {"leaf", "index", "inclusion_proof", "checkpoint"} of the
-    journal entry that names the contract's SHA-256.
+    `face_evidence` maps field names to JSON objects with their "root"; `certificates` are the
+    signers' and the issuing authorities', also the log's; `log_entry` is {"leaf", "index",
+    "inclusion_proof", "checkpoint"} of the journal entry that names the contract's SHA-256.
     """
     parts = {
         "contract.pdf": contract,
@@ -89,7 +89,8 @@ def build_bundle(
 
 
 def verify_bundle(bundle: bytes, anchors: Iterable[x509.Certificate], at: datetime) -> EvidenceReport:
-    """Recompute everything, offline. `anchors` come from outside the bundle; `at` is the time of the examination.
+    """Recompute everything, offline. `anchors` come from outside the bundle; `at` is the time of
+    the examination.
 
     Raises InvalidEvidence, which names the step that failed.
     """

@@ -1,8 +1,9 @@
 """A second, independent reading of face evidence: from its leaves to the root that a signature binds to.
 
-Format "yunlian-face-evidence/1": {"format", "root", "leaves": [{"name", "hash", "salt", "content_sha256", "text"}]},
-digests and salts in hexadecimal. A leaf's hash is SHA-256(0x00 || canonical JSON of content_sha256, name and salt);
-the root is the Merkle tree hash of RFC 9162 §2.1.1. Of a leaf that was forgotten only name and hash remain.
+Format "yunlian-face-evidence/1": {"format", "root", "leaves": [{"name", "hash", "salt",
+"content_sha256", "text"}]}, digests and salts in hexadecimal. A leaf's hash is SHA-256(0x00 ||
+canonical JSON of content_sha256, name and salt); the root is the Merkle tree hash of RFC 9162
+§2.1.1. Of a leaf that was forgotten only name and hash remain.
 """
 
 from __future__ import annotations

@@ -50,6 +50,6 @@ def font_choice() -> dict[str, list[str]]:
     sans = [family for family in SANS_FAMILIES if family in installed]
     if not serif and not sans:
         raise FontMissing(
-            "no Chinese font is installed: install Noto CJK, for example with `apt-get install fonts-noto-cjk`"
+            "no Chinese font is installed: install Noto CJK, on Debian with `apt-get install fonts-noto-cjk`"
         )
     return {"serif": serif + sans, "sans": sans + serif}

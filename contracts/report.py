@@ -67,7 +67,7 @@ class SignatureEntry:
     claimed_at: datetime | None = None
     """What the signer's clock said."""
     stamped_at: datetime | None = None
-    """Proof of existence: the trusted time stamp over the signature (or the document time stamp's own time)."""
+    """Proof of existence: the time stamp over the signature, or the document time stamp's own time."""
     binding: SignatureBinding | None = None
     coverage: str = "UNCLEAR"
     """ENTIRE_FILE, ENTIRE_REVISION, CONTIGUOUS_BLOCK_FROM_START or UNCLEAR."""

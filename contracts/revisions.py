@@ -69,6 +69,6 @@ def revision_digests(pdf: bytes, before: int) -> Iterator[tuple[int, bytes]]:
 
 
 def is_revision_of(sha256: bytes, pdf: bytes, before: int | None = None) -> bool:
-    """Whether some revision of the file that ends at or before `before` (default: its end) has this SHA-256."""
+    """Whether a revision that ends at or before `before` (default: the file's end) has this SHA-256."""
     limit = len(pdf) if before is None else before
     return any(digest == sha256 for _, digest in revision_digests(pdf, limit))

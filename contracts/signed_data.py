@@ -38,7 +38,8 @@ def failed(sub_indication: SubIndication, explanation: str) -> Finding:
 def check_contents(gap: bytes, der: bytes) -> None:
     """The bytes that a ByteRange leaves out must be one hexadecimal string: the CMS, then zeros.
 
-    Signature wrapping and universal forgery hide things there (Mladenov et al., "1 Trillion Dollar Refund", 2019).
+    Signature wrapping and universal forgery hide things there (Mladenov et al., "1 Trillion Dollar
+    Refund", 2019).
     """
     if not _CONTENTS.fullmatch(gap):
         raise failed(SubIndication.FORMAT_FAILURE, "the gap in the byte range is not one hexadecimal string")

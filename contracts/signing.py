@@ -1,9 +1,10 @@
-"""PAdES signatures (ETSI EN 319 142-1): baseline B-T for each signer, in two steps so that the key may be elsewhere.
+"""PAdES baseline B-T signatures (ETSI EN 319 142-1) in two steps, so that the key may be elsewhere.
 
     prepare_document -> begin_signature -> (the key signs `signed_attributes`) -> finish_signature
 
-`sign_with_key` does both steps with a loaded key. All fields exist before the first signature, which certifies
-the document for form filling (DocMDP level 2, ISO 32000-1 §12.8.2.2), so that later signatures leave it valid.
+`sign_with_key` does both steps with a loaded key. All fields exist before the first signature,
+which certifies the document for form filling (DocMDP level 2, ISO 32000-1 §12.8.2.2), so that later
+signatures leave it valid.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from contracts.ports import TimestampSource
 from contracts.revisions import RevisionWriter, is_revision_of
 
 RESERVED_BYTES = 16 * 1024
-"""Room for the CMS: certificates, signature and time-stamp token take 3–6 KiB. Given, so that pyHanko need not
-sign once in vain to measure."""
+"""Room for the CMS: certificates, signature and time-stamp token take 3–6 KiB. Given, so that
+pyHanko need not sign once in vain to measure."""
 
 
 class Place(Protocol):
@@ -130,7 +131,7 @@ def prepare_document(pdf: bytes, places: Iterable[Place]) -> bytes:
         return writer.finished()
 
 
-def begin_signature(
+def begin_signature(  # noqa: PLR0917 - in the order in which they come into being
     pdf: bytes,
     field: str,
     certificate: x509.Certificate,
@@ -142,9 +143,10 @@ def begin_signature(
 ) -> PendingSignature:
     """Fill a prepared field up to the signature value.
 
-    `chain` holds the issuing certificates, `seal` a one-page PDF to show, `at` the claimed signing time. The first
-    signature certifies. The binding's document is this revision or, where parties sign in parallel, an earlier one
-    of the same file. Raises SigningFailed where it is neither, or where there is no such empty field.
+    `chain` holds the issuing certificates, `seal` a one-page PDF to show, `at` the claimed signing
+    time. The first signature certifies. The binding's document is this revision or, where parties
+    sign in parallel, an earlier one of the same file. Raises SigningFailed where it is neither, or
+    where there is no such empty field.
     """
     mechanism = cms.mechanism_for(certificate)
     if binding is not None and not is_revision_of(binding.document_sha256, pdf):
@@ -198,7 +200,7 @@ def finish_signature(pending: PendingSignature, signature: bytes, timestamps: Ti
     )
 
 
-def sign_with_key(
+def sign_with_key(  # noqa: PLR0917 - as for the two steps
     pdf: bytes,
     field: str,
     private_key: cms.SigningKey,

@@ -1,8 +1,9 @@
-"""PDF -> SignatureReport: validation as of a given time (ETSI EN 319 102-1), stricter than pyHanko's defaults.
+"""PDF -> SignatureReport as of a given time (ETSI EN 319 102-1), stricter than pyHanko's defaults.
 
-Stricter: the last signature or document time stamp must cover the entire file; the gap in a byte range holds
-nothing but the CMS; each unsigned part of the CMS has its one lawful value; every exception of a parser becomes a
-verdict. Proof of existence comes from time stamps, never from a clock in the file.
+Stricter: the last signature or document time stamp must cover the entire file; the gap in a byte
+range holds nothing but the CMS; each unsigned part of the CMS has its one lawful value; every
+exception of a parser becomes a verdict. Proof of existence comes from time stamps, never from a
+clock in the file.
 """
 
 from __future__ import annotations
@@ -68,10 +69,11 @@ _PATH_FINDINGS: tuple[tuple[type[PathInvalid], SubIndication, bool], ...] = (
 def validate(
     pdf: bytes, trust: TrustPolicy, at: datetime, *, revocation: RevocationLookup | None = None
 ) -> SignatureReport:
-    """Validate every signature of a PDF as of `at` (aware UTC). Never raises for anything that the file holds.
+    """Validate every signature of a PDF as of `at` (aware UTC). Never raises for anything that the
+    file holds.
 
-    Issuing certificates may come from the file; anchors come from `trust` alone. `revocation` None: only short-term
-    certificates and the path itself are judged.
+    Issuing certificates may come from the file; anchors come from `trust` alone. `revocation` None:
+    only short-term certificates and the path itself are judged.
     """
     digest = hashlib.sha256(pdf).hexdigest()
 
@@ -277,7 +279,7 @@ class _Validation:
             raise Finding(SubIndication.TIMESTAMP_ORDER_FAILURE, "the time stamp is from the future")
 
     def _level(self) -> Level:
-        store = self.reader.root["/DSS"] if "/DSS" in self.reader.root else {}
+        store = self.reader.root.get("/DSS", {})
         if not ("/OCSPs" in store or "/CRLs" in store):
             return Level.T
         return Level.LTA if self.archived else Level.LT

@@ -99,11 +99,7 @@ class Hierarchy:
         self.seal = self._issue(
             self.services,
             SEAL,
-            Subject(
-                "测试银行",
-                organization="测试银行",
-                organization_identifier=organization_identifier(BANK_USCC),
-            ),
+            Subject("测试银行", "测试银行", organization_identifier(BANK_USCC)),
             self.seal_key,
         )
         self.seal_chain = [self.services.certificate]
