@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -56,6 +57,7 @@ class HeldKey:
     """A certificate of the service's own, with its loaded key; `chain` goes from the issuer up to the root."""
 
     name: str
+    issuer: str
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
     key: PrivateKey
@@ -145,7 +147,7 @@ class Hierarchy:
         held = {}
         for name, certificate in certificates.items():
             above = () if issuers[name] == "root" else (certificates[f"issuing-{issuers[name]}"],)
-            held[name] = HeldKey(name, certificate, (*above, root), services.keystore.load(name))
+            held[name] = HeldKey(name, issuers[name], certificate, (*above, root), services.keystore.load(name))
         return cls(services, root, held)
 
     def authority(self, name: str) -> IssuingAuthority:
@@ -180,6 +182,16 @@ class Hierarchy:
     def log(self) -> HeldKey:
         """Signs the journal's heads."""
         return self._held["log"]
+
+    @property
+    def root_der(self) -> bytes:
+        """The root certificate in DER."""
+        return self.root.public_bytes(Encoding.DER)
+
+    @property
+    def tsa_certificate(self) -> x509.Certificate:
+        """The embedded time-stamp authority's certificate."""
+        return self._held["tsa"].certificate
 
     @cached_property
     def tsa(self) -> TimestampAuthority:

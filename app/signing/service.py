@@ -591,6 +591,13 @@ def get_contract(session: Session, contract_id: str, account: Account | None = N
     return contract
 
 
+def list_signatures(session: Session, contract_id: str) -> list[Signature]:
+    """The parties' signatures of a contract, in their order."""
+    return list(
+        session.scalars(select(Signature).where(Signature.contract_id == contract_id).order_by(Signature.id))
+    )
+
+
 # --- what the steps share -------------------------------------------------------------------------------------------
 
 

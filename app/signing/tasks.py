@@ -13,12 +13,17 @@ import pypdfium2
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from app.certificates.published import current_crl
 from app.identity.models import Tenant
 from app.identity.persons import PersonFacts
 from contracts import signing
+from contracts.archive import archive
+from contracts.cms import SigningKey
+from contracts.evidence import EvidenceReport, verify_bundle
 from contracts.render import get_template, render
 from contracts.seals import company_and_person_seal, company_seal
 from contracts.signing import PendingSignature
+from pki.authority import ROOT_NAME
 from pki.binding import SignatureBinding
 
 if TYPE_CHECKING:
@@ -156,18 +161,26 @@ def finish(pending: bytes, signature: bytes, timestamp: bytes) -> bytes:
 
 
 def seal_and_archive(services: Services, pdf: bytes, bank: Tenant, seal_field: str, at: datetime) -> bytes:
-    """The bank's own signature with its seal, then the archive time stamp over everything (PAdES B-LTA)."""
-    held = services.hierarchy.seal
-    return signing.sign_with_key(
-        pdf,
-        seal_field,
-        held.key,  # type: ignore[arg-type]
-        held.certificate,
-        held.chain,
-        services.hierarchy.timestamps,
-        at=at,
-        seal=company_seal(bank.name, bank.uscc),
+    """The bank's own signature with its seal, then validation data and the archive time stamp (PAdES B-LTA)."""
+    hierarchy = services.hierarchy
+    held = hierarchy.seal
+    assert isinstance(held.key, SigningKey)  # as the hierarchy makes it
+    timestamps = hierarchy.timestamps
+    company = company_seal(bank.name, bank.uscc)
+    sealed = signing.sign_with_key(
+        pdf, seal_field, held.key, held.certificate, held.chain, timestamps, at=at, seal=company
     )
+    return archive(
+        sealed,
+        timestamps,
+        certificates=[authority.certificate for authority in hierarchy.authorities],
+        crls=[current_crl(services, issuer).der for issuer in (ROOT_NAME, held.issuer, "signer")],
+    )
+
+
+def check_evidence(bundle: bytes, root: bytes, at: datetime) -> EvidenceReport:
+    """Verify an evidence bundle under a root (DER). Raises InvalidEvidence."""
+    return verify_bundle(bundle, [x509.load_der_x509_certificate(root)], at)
 
 
 class _GivenTimestamp:

@@ -1,0 +1,177 @@
+"""The auditor's path: search -> verify -> export_evidence. Verification recomputes everything from stored bytes;
+no flag of the database is ever an answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.certificates.models import CertificateRecord
+from app.certificates.status import lookup_in
+from app.compliance.problems import EvidenceNotReady, UploadNotPdf
+from app.identity import persons
+from app.problems import Problem
+from app.signing import service as signing
+from app.signing.models import Contract, FaceCheck, Signature
+from contracts import ceremony as rules
+from contracts.consent import get_wording
+from contracts.evidence import build_bundle, verify_bundle
+from contracts.report import SignatureReport, Verdict
+from contracts.validation import validate
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+COMPLETED = "contract-completed"  # the journal entry that names the archived document
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was recomputed: what, whether it holds, and what was seen."""
+
+    zh: str
+    en: str
+    good: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """All findings about one contract, and the report on its signatures."""
+
+    findings: tuple[Finding, ...]
+    report: SignatureReport
+
+    @property
+    def good(self) -> bool:
+        """Whether every finding holds."""
+        return all(finding.good for finding in self.findings)
+
+
+def search(session: Session, *, text: str = "", state: str = "", limit: int = 50) -> list[Contract]:
+    """Contracts by number, enterprise, USCC, digest or state, newest first."""
+    return signing.list_contracts(session, text=text, state=state, limit=limit)
+
+
+def verify(services: Services, session: Session, contract_id: str, *, actor: str) -> Verification:
+    """Re-verify one contract from its stored bytes; the examination itself is journaled. Raises NotFound."""
+    contract = signing.get_contract(session, contract_id)
+    pdf = services.documents.get(contract.current_sha256)
+    report = validate(pdf, services.hierarchy.trust, services.clock(), revocation=lookup_in(session))
+    findings = [
+        _document(contract, pdf),
+        Finding(
+            "全部签名与时间戳有效，覆盖整个文件",
+            "All signatures and time stamps are valid and cover the whole file",
+            report.verdict is Verdict.VALID and report.covers_entire_file,
+            report.explanation,
+        ),
+        *_bindings(session, contract, report),
+        _in_journal(services, session, contract),
+    ]
+    verification = Verification(tuple(findings), report)
+    body = {"good": verification.good, "document_sha256": contract.current_sha256}
+    services.journal.append(session, "contract-verified", subject=contract.id, actor=actor, body=body)
+    return verification
+
+
+def export_evidence(services: Services, session: Session, contract_id: str, *, actor: str) -> bytes:
+    """The evidence bundle, checked before it is handed out; the access is journaled.
+
+    Raises NotFound, EvidenceNotReady (not completed, or its journal entry waits for its place), InvalidEvidence.
+    """
+    contract = signing.get_contract(session, contract_id)
+    if contract.delivered_at is None:
+        raise EvidenceNotReady("the contract is not completed")
+    try:
+        proof = services.journal.prove(session, COMPLETED, contract.id)
+    except Problem as exc:
+        raise EvidenceNotReady("the journal has not sealed the entry yet") from exc
+    ceremony = rules.from_dict(contract.ceremony)
+    hierarchy = services.hierarchy
+    signatures = session.scalars(select(Signature).where(Signature.contract_id == contract.id)).all()
+    records = [session.get_one(CertificateRecord, signature.x5t_s256) for signature in signatures]
+    bundle = build_bundle(
+        contract=services.documents.get(contract.current_sha256),
+        consents=[get_wording(party.consent_version) for party in ceremony.parties],
+        face_evidence={
+            signature.field: _face_evidence(services, session, signature) for signature in signatures
+        },
+        certificates=[
+            *(x509.load_der_x509_certificate(record.der) for record in records),
+            *(authority.certificate for authority in hierarchy.authorities),
+            hierarchy.seal.certificate,
+            hierarchy.tsa_certificate,
+        ],
+        anchors=[hierarchy.root],
+        log_entry=proof.to_json(),
+        log_certificate=hierarchy.log.certificate,
+    )
+    verify_bundle(bundle, [hierarchy.root], services.clock())
+    body = {"bundle_sha256": hashlib.sha256(bundle).hexdigest()}
+    services.journal.append(session, "evidence-exported", subject=contract.id, actor=actor, body=body)
+    return bundle
+
+
+def verify_upload(services: Services, session: Session, pdf: bytes) -> SignatureReport:
+    """What a stranger's PDF is worth under our root; stores nothing. Raises UploadNotPdf."""
+    if not pdf.startswith(b"%PDF-"):
+        raise UploadNotPdf("not a PDF")
+    return validate(pdf, services.hierarchy.trust, services.clock(), revocation=lookup_in(session))
+
+
+def _document(contract: Contract, pdf: bytes) -> Finding:
+    sha256 = hashlib.sha256(pdf).hexdigest()
+    return Finding(
+        "存储的文件与其摘要一致", "The stored file has its digest", sha256 == contract.current_sha256, sha256
+    )
+
+
+def _bindings(session: Session, contract: Contract, report: SignatureReport) -> list[Finding]:
+    """The signatures bind what the ceremony recorded: face evidence, wording and the document that was read."""
+    ceremony = rules.from_dict(contract.ceremony)
+    entries = {entry.field: entry for entry in report.signatures}
+    findings = []
+    for party in ceremony.parties:
+        entry = entries.get(party.field)
+        binding = entry.binding if entry is not None else None
+        check = session.scalars(
+            select(FaceCheck).where(FaceCheck.contract_id == contract.id, FaceCheck.evidence_root == party.face_root)
+        ).first()
+        recorded: tuple[tuple[str, str, str | None, Callable[[], str]], ...] = (
+            ("人脸核验证据", "face evidence", check and check.evidence_root, lambda: binding.face_evidence_root.hex()),
+            ("确认文本", "consent wording", party.consent_sha256, lambda: binding.consent_sha256.hex()),
+            ("所阅文件", "document read", party.presented_sha256, lambda: binding.document_sha256.hex()),
+        )
+        for zh, en, expected, bound in recorded:
+            good = binding is not None and expected is not None and bound() == expected
+            findings.append(
+                Finding(f"签名绑定的{zh}与记录一致", f"The signature binds the recorded {en}", good, expected or "")
+            )
+    return findings
+
+
+def _in_journal(services: Services, session: Session, contract: Contract) -> Finding:
+    zh, en = "日志中有该文件的存证记录", "The journal holds the record of this document"
+    try:
+        proof = services.journal.prove(session, COMPLETED, contract.id)
+    except Problem as exc:
+        return Finding(zh, en, False, exc.detail)
+    body = json.loads(proof.leaf)["body"]
+    return Finding(zh, en, body.get("document_sha256") == contract.current_sha256, f"leaf {proof.index}")
+
+
+def _face_evidence(services: Services, session: Session, signature: Signature) -> dict[str, object]:
+    check = session.get(FaceCheck, signature.face_check_id) if signature.face_check_id else None
+    if check is None or check.evidence_sealed is None:
+        raise EvidenceNotReady("the face evidence was forgotten")
+    opened = persons.open_for(services, session, check.person_id, check.evidence_sealed, f"evidence:{check.id}")
+    evidence: dict[str, object] = json.loads(opened)
+    return evidence
