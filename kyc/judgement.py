@@ -219,7 +219,9 @@ def _actions(
         seen = [o for o in observations if o.action == index]
         figures = [(o.at_ms, _extent(action, o.face, neutral)) for o in seen if o.face is not None]
         threshold = _threshold(action, policy)
-        figure = max((extent for _, extent in figures), default=0.0)
+        extents = sorted((extent for _, extent in figures), reverse=True)
+        shown = policy.min_frames_showing
+        figure = extents[shown - 1] if len(extents) >= shown else 0.0
         yield Check(action.value, figure, threshold, at_least=True)
         # From the instruction to the action: at once means the recording did not wait for it.
         reached = next((at_ms for at_ms, extent in figures if extent >= threshold), None)
@@ -256,7 +258,7 @@ def _depth(
     policy: LivenessPolicy,
     neutral: _Neutral,
 ) -> Check:
-    """The best-seen turn cannot be explained by a plane; a challenge without a turn shows no depth."""
+    """No plane explains the turned frames (their median); a challenge without a turn shows no depth."""
     figures = [
         relief(neutral.points, face.points)
         for index, action in enumerate(challenge.actions)
@@ -264,7 +266,7 @@ def _depth(
         for face in _faces_of(observations, index)
         if _extent(action, face, neutral) >= policy.min_turn
     ]
-    return Check("depth-on-turn", max(figures, default=0.0), policy.min_relief, at_least=True)
+    return Check("depth-on-turn", median(figures) if figures else 0.0, policy.min_relief, at_least=True)
 
 
 def _same_person(encodings: Sequence[Encoding], policy: LivenessPolicy) -> Check:

@@ -48,6 +48,8 @@ class LivenessPolicy:
     random_actions: int
     min_frames_per_action: int
     max_frames: int
+    min_frames_showing: int
+    """Frames in which an action must be seen, so that one misplaced landmark is not a movement."""
     max_lost_frames_per_action: int
     """Frames of a turn or a nod in which the frontal detector may lose the face."""
     min_eye_distance: float
@@ -78,6 +80,7 @@ STANDARD: Final = LivenessPolicy(
     random_actions=3,
     min_frames_per_action=5,
     max_frames=60,
+    min_frames_showing=2,
     max_lost_frames_per_action=3,
     min_eye_distance=60.0,
     max_straight_yaw=12.0,
@@ -100,6 +103,7 @@ DEMO: Final = LivenessPolicy(
     random_actions=2,
     min_frames_per_action=3,
     max_frames=16,
+    min_frames_showing=1,
     max_lost_frames_per_action=1,
     min_eye_distance=40.0,
     max_straight_yaw=15.0,

@@ -27,7 +27,7 @@ _POSES: dict[str, Callable[[float], dict[str, float]]] = {
     "nod": lambda progress: {"nod": progress},
 }
 TURN_DEGREES = 26.0
-NOD_DEGREES = 16.0
+NOD_DEGREES = 19.0
 _CAMERA_DISTANCE = 2.2  # in frame widths
 _GRID = 4  # rays are marched on every fourth pixel and interpolated between
 _STEPS = 56
@@ -97,7 +97,8 @@ class Puppet:
         frames = []
         for number in range(len(actions) * frames_per_action):
             index, step = divmod(number, frames_per_action)
-            progress = (step + 0.1) / max(frames_per_action - 0.9, 1)
+            # Done after two thirds of the frames, and held.
+            progress = min(1.0, 1.5 * (step + 0.1) / max(frames_per_action - 0.9, 1))
             picture = self.frame(**_POSES[actions[index]](progress))
             noise = np.random.default_rng(number).normal(0, 1.5, picture.shape)
             frames.append((index, number * interval_ms, jpeg(_rgb_of(picture + noise))))

@@ -69,7 +69,7 @@ def test_yaw_is_positive_to_the_persons_own_left(collins: Puppet, hopper: Puppet
 def test_pitch_is_positive_chin_down_and_an_open_mouth_is_open(collins: Puppet, hopper: Puppet):
     for puppet in (collins, hopper):
         points, pose = measure(puppet)
-        assert measure(puppet, nod=1.0)[1].pitch > pose.pitch + 6
+        assert measure(puppet, nod=0.8)[1].pitch > pose.pitch + 4
         assert mouth_opening(measure(puppet, mouth=1.0)[0]) > mouth_opening(points) + 0.3
 
 

@@ -91,6 +91,12 @@ def test_what_is_not_done_is_named(peaks: dict[str, float], names: set[str]):
     assert names <= failed(session(**peaks))
 
 
+def test_one_frame_alone_is_no_movement():
+    observations = session(mouth=0.0)
+    observations[15] = replace(observations[15], face=face(mouth=0.5))
+    assert failed(observations) == {"open-mouth"}
+
+
 def test_a_turn_without_depth_is_a_photograph():
     flat = [
         replace(seen, face=face(yaw=seen.face.pose.yaw, solid=False)) if seen.action == 1 else seen
