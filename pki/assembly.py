@@ -70,9 +70,7 @@ class Subject:
             (NameOID.COMMON_NAME, self.common_name),
         )
         try:
-            return x509.Name(
-                [x509.NameAttribute(oid, value) for oid, value in attributes if value is not None]
-            )
+            return x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes if value is not None])
         except ValueError as exc:  # an attribute is empty or longer than X.520 allows
             raise ProfileViolation("subject", str(exc)) from exc
 
@@ -153,12 +151,12 @@ def _validity(
     """Whole seconds; never beyond the profile, and cut to the issuer's own validity."""
     earliest, latest = now - profile.backdate, now + profile.validity
     not_before, not_after = request.not_before or earliest, request.not_after or latest
+    if not_before < earliest.replace(microsecond=0) or not_after > latest:
+        raise ProfileViolation(profile.name, "the validity asked for goes beyond the profile")
     if issuer:
         not_before = max(not_before, issuer.certificate.not_valid_before_utc)
         not_after = min(not_after, issuer.certificate.not_valid_after_utc)
     not_before, not_after = not_before.replace(microsecond=0), not_after.replace(microsecond=0)
-    if not_before < earliest.replace(microsecond=0) or not_after > latest:
-        raise ProfileViolation(profile.name, "the validity asked for goes beyond the profile")
     if not_before >= not_after or not_after <= now:
         raise ProfileViolation(profile.name, "no validity is left: the issuer or the request ends too early")
     return not_before, not_after
@@ -178,9 +176,7 @@ def _extensions(
         (key_usage, True),
     ]
     if policies := _policies(profile, request):
-        extensions.append(
-            (x509.CertificatePolicies([x509.PolicyInformation(p, None) for p in policies]), False)
-        )
+        extensions.append((x509.CertificatePolicies([x509.PolicyInformation(p, None) for p in policies]), False))
     names: list[x509.GeneralName] = [
         *map(x509.UniformResourceIdentifier, request.subject_alternative_uris),
         *map(x509.DNSName, request.dns_names),
@@ -218,9 +214,7 @@ def _publication(revocation: Revocation, issuer: Issuer) -> list[tuple[x509.Exte
     extensions: list[tuple[x509.ExtensionType, bool]] = []
     if revocation in (Revocation.CRL, Revocation.CRL_AND_OCSP):
         crl = x509.UniformResourceIdentifier(issuer.urls.crl(issuer.name))
-        extensions.append(
-            (x509.CRLDistributionPoints([x509.DistributionPoint([crl], None, None, None)]), False)
-        )
+        extensions.append((x509.CRLDistributionPoints([x509.DistributionPoint([crl], None, None, None)]), False))
     if revocation is Revocation.CRL_AND_OCSP:
         access.append((AuthorityInformationAccessOID.OCSP, issuer.urls.ocsp(issuer.name)))
     access.append((AuthorityInformationAccessOID.CA_ISSUERS, issuer.urls.certificate(issuer.name)))

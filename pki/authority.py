@@ -128,9 +128,7 @@ def create_root(subject: Subject, key: PrivateKey, urls: PublicationUrls, clock:
     return IssuingAuthority(ROOT_NAME, certificate, (), key, urls, clock)
 
 
-def sign_issuing(
-    root: IssuingAuthority, name: str, subject: Subject, public_key: PublicKey
-) -> x509.Certificate:
+def sign_issuing(root: IssuingAuthority, name: str, subject: Subject, public_key: PublicKey) -> x509.Certificate:
     """A certificate for the issuing authority `name` over its public key.
 
     Raises InvalidIdentifier, ProfileViolation, WeakKey, LintFailed.
@@ -142,9 +140,7 @@ def sign_issuing(
 def role_of(name: str) -> IssuingRole:
     """The role in an issuing authority's name: `api` and `api-2` are both API. Raises InvalidIdentifier."""
     role, _, generation = name.partition("-")
-    if role not in set(IssuingRole) or not (
-        (generation.isascii() and generation.isdecimal()) or name == role
-    ):
+    if role not in set(IssuingRole) or not ((generation.isascii() and generation.isdecimal()) or name == role):
         raise InvalidIdentifier("issuing authority", name)
     return IssuingRole(role)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.errors import InvalidCsr
 from pki.keys import PublicKey, check_public_key
@@ -18,6 +19,14 @@ _PEM = re.compile(
     rb"-----BEGIN (NEW |)CERTIFICATE REQUEST-----([A-Za-z0-9+/= \t\r\n]+)-----END \1CERTIFICATE REQUEST-----"
 )
 _WHITE_SPACE = b" \t\r\n"
+_UNPARSABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 _DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
@@ -64,17 +73,12 @@ def parse_csr(der_or_pem: bytes) -> CheckedCsr:
         _ = csr.extensions, csr.subject  # parsed lazily: malformed ones are refused here
         digest = csr.signature_hash_algorithm
         is_proven = csr.is_signature_valid
-    except (
-        ValueError,
-        TypeError,
-        UnsupportedAlgorithm,
-        x509.DuplicateExtension,
-        x509.UnsupportedGeneralNameType,
-    ) as exc:
+    except _UNPARSABLE as exc:
         raise InvalidCsr("it cannot be parsed") from exc
     if digest is not None and not isinstance(digest, _DIGESTS):
         raise InvalidCsr(f"it is signed with {digest.name}")
-    if not is_proven:
+    if not is_proven or not csr.public_bytes(Encoding.DER).endswith(b"\0" + csr.signature):
+        # the last BIT STRING must not claim unused bits: nothing else in a request is outside the signature
         raise InvalidCsr("its signature does not prove possession of the key")
     return CheckedCsr(public_key, csr)
 

@@ -4,8 +4,6 @@ Each class is a fact with a stable `code`. Instances are built from the plain st
 `template`, so that they pickle and can be raised again in another process.
 """
 
-# ruff: noqa: N818  (errors are named as the facts they state)
-
 from typing import ClassVar
 
 

@@ -19,8 +19,7 @@ def uscc_check_digit(first17: str) -> str:
     if len(first17) != 17 or any(character not in USCC_ALPHABET for character in first17):
         raise InvalidIdentifier("unified social credit code", "17 characters of its alphabet are needed")
     total = sum(
-        USCC_ALPHABET.index(character) * weight
-        for character, weight in zip(first17, _USCC_WEIGHTS, strict=True)
+        USCC_ALPHABET.index(character) * weight for character, weight in zip(first17, _USCC_WEIGHTS, strict=True)
     )
     return USCC_ALPHABET[-total % 31]
 

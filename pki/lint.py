@@ -221,11 +221,7 @@ def check_authority_information_access(candidate: Candidate) -> str | None:
 def check_ocsp_no_check(candidate: Candidate) -> str | None:
     """RFC 6960 §4.2.2.2.1: id-pkix-ocsp-nocheck in delegated responders and nowhere else."""
     expected = candidate.profile.revocation is Revocation.NO_CHECK
-    return (
-        None
-        if (candidate.find(x509.OCSPNoCheck) is not None) == expected
-        else "id-pkix-ocsp-nocheck misplaced"
-    )
+    return None if (candidate.find(x509.OCSPNoCheck) is not None) == expected else "id-pkix-ocsp-nocheck misplaced"
 
 
 def check_short_term(candidate: Candidate) -> str | None:

@@ -133,7 +133,7 @@ def _signed_chains(leaf: x509.Certificate, trust: TrustPolicy) -> Iterator[tuple
     pending: list[tuple[x509.Certificate, ...]] = [(leaf,)]
     while pending:
         chain = pending.pop()
-        for issuer in reversed(trust.issuers_named(chain[-1].issuer)):
+        for issuer in reversed(_candidates(chain[-1], trust)):
             if issuer in chain or len(chain) == MAXIMUM_LENGTH:
                 continue
             if not budget:
@@ -144,6 +144,13 @@ def _signed_chains(leaf: x509.Certificate, trust: TrustPolicy) -> Iterator[tuple
             pending.append((*chain, issuer))
         if chain[-1] in anchors and len(chain) > 1:
             yield chain
+
+
+def _candidates(certificate: x509.Certificate, trust: TrustPolicy) -> list[x509.Certificate]:
+    try:
+        return trust.issuers_named(certificate.issuer)
+    except ValueError:  # names are parsed when first read, and this one is malformed
+        return []
 
 
 def _is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -203,9 +210,7 @@ def _check_purpose(leaf: x509.Certificate, profile: Profile) -> None:
     if expected_usage is None or _find(extensions, x509.KeyUsage) != expected_usage:
         raise WrongPurpose(_name(leaf), f"its key usage is not that of {profile.name}")
     usages = _find(extensions, x509.ExtendedKeyUsage)
-    if (list(usages) if usages else []) != (
-        [profile.extended_key_usage] if profile.extended_key_usage else []
-    ):
+    if (list(usages) if usages else []) != ([profile.extended_key_usage] if profile.extended_key_usage else []):
         raise WrongPurpose(_name(leaf), f"its extended key usage is not that of {profile.name}")
     if profile.policy is not None and profile.policy not in _policies(extensions):
         raise WrongPurpose(_name(leaf), f"it does not assert the policy of {profile.name}")

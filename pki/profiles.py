@@ -119,9 +119,7 @@ def _policy(number: int) -> ObjectIdentifier:
 
 ROOT = Profile("root", 20 * _YEAR, _BACKDATE, _CERTIFY, Revocation.NONE, is_authority=True)
 
-ISSUING = Profile(
-    "issuing", 10 * _YEAR, _BACKDATE, _CERTIFY, Revocation.CRL, is_authority=True, path_length=0
-)
+ISSUING = Profile("issuing", 10 * _YEAR, _BACKDATE, _CERTIFY, Revocation.CRL, is_authority=True, path_length=0)
 
 API = Profile(
     "api",
@@ -201,9 +199,7 @@ TSA = Profile(
     extended_key_usage_critical=True,  # RFC 3161 §2.3
 )
 
-GATEWAY_SIGN = Profile(
-    "gateway-sign", 2 * _YEAR, _BACKDATE, _SIGN, Revocation.CRL_AND_OCSP, policy=_policy(8)
-)
+GATEWAY_SIGN = Profile("gateway-sign", 2 * _YEAR, _BACKDATE, _SIGN, Revocation.CRL_AND_OCSP, policy=_policy(8))
 
 GATEWAY_ENCRYPT = Profile(
     "gateway-encrypt", 2 * _YEAR, _BACKDATE, _ENCRYPT_BY_KIND, Revocation.CRL_AND_OCSP, policy=_policy(9)

@@ -99,9 +99,7 @@ def _crl_extensions(
 def _crl_entry(entry: RevokedEntry, *, is_delta: bool) -> x509.RevokedCertificate:
     if entry.reason is Reason.remove_from_crl and not is_delta:
         raise InvalidRevocation("removeFromCRL stands in delta CRLs only")
-    builder = (
-        x509.RevokedCertificateBuilder().serial_number(entry.serial_number).revocation_date(entry.revoked_at)
-    )
+    builder = x509.RevokedCertificateBuilder().serial_number(entry.serial_number).revocation_date(entry.revoked_at)
     if entry.reason not in _NOT_FOR_CRL:
         builder = builder.add_extension(x509.CRLReason(entry.reason), critical=False)
     return builder.build()

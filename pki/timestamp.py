@@ -129,9 +129,7 @@ class TimestampAuthority:
         own = certificate.public_bytes(Encoding.DER)
         issuing = [above.public_bytes(Encoding.DER) for above in chain if above.subject != above.issuer]
         self._certificates = der.tlv(0xA0, *sorted([own, *issuing]))
-        self._signer_id = der.sequence(
-            certificate.issuer.public_bytes(), der.integer(certificate.serial_number)
-        )
+        self._signer_id = der.sequence(certificate.issuer.public_bytes(), der.integer(certificate.serial_number))
         self._fixed_attributes = (
             _attribute(_CONTENT_TYPE, der.object_identifier(_TST_INFO)),
             _attribute(_SIGNING_CERTIFICATE_V2, _signing_certificate_v2(own, certificate)),
@@ -204,11 +202,7 @@ class _Algorithms:
         if isinstance(key, rsa.RSAPrivateKey):
             signature = der.sequence(der.object_identifier(SignatureAlgorithmOID.RSA_WITH_SHA256), der.NULL)
         else:
-            oid = (
-                SignatureAlgorithmOID.ECDSA_WITH_SHA384
-                if is_p384
-                else SignatureAlgorithmOID.ECDSA_WITH_SHA256
-            )
+            oid = SignatureAlgorithmOID.ECDSA_WITH_SHA384 if is_p384 else SignatureAlgorithmOID.ECDSA_WITH_SHA256
             signature = der.sequence(der.object_identifier(oid))
         return cls(name, digest, signature)
 
@@ -241,16 +235,12 @@ def _signing_certificate_v2(own: bytes, certificate: x509.Certificate) -> bytes:
     """SigningCertificateV2 with its default digest, SHA-256 (RFC 5035 §3, RFC 5816 §2.2.1)."""
     issuer = der.sequence(der.tlv(0xA4, certificate.issuer.public_bytes()))
     issuer_serial = der.sequence(issuer, der.integer(certificate.serial_number))
-    return der.sequence(
-        der.sequence(der.sequence(der.octet_string(hashlib.sha256(own).digest()), issuer_serial))
-    )
+    return der.sequence(der.sequence(der.sequence(der.octet_string(hashlib.sha256(own).digest()), issuer_serial)))
 
 
 def _rejection(reason: str, failure: int) -> bytes:
     """A TimeStampResp with status rejection (2), the reason as text, and one failure bit."""
     bits = 1 << 7 - failure % 8
     failure_info = bytes((7 - failure % 8,)) + bytes(failure // 8) + bytes((bits,))
-    status = der.sequence(
-        der.integer(2), der.sequence(der.tlv(0x0C, reason.encode())), der.tlv(0x03, failure_info)
-    )
+    status = der.sequence(der.integer(2), der.sequence(der.tlv(0x0C, reason.encode())), der.tlv(0x03, failure_info))
     return der.sequence(status)

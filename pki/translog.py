@@ -150,9 +150,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         raise InvalidProof("it does not lead to the root")
 
 
-def verify_consistency(
-    old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]
-) -> None:
+def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]) -> None:
     """RFC 9162 §2.1.4.2: the old tree is the beginning of the new one. Raises InvalidProof."""
     if not 0 <= old_size <= new_size:
         raise InvalidProof("the old tree is larger than the new one")

@@ -73,15 +73,11 @@ class Hierarchy:
         key = keys.generate(self.key_type)
         subject = Subject(f"Yunlian Issuing {name}", "云联银行股份有限公司")
         certificate = sign_issuing(self.root, name, subject, key.public_key())
-        authority = IssuingAuthority(
-            name, certificate, (self.root.certificate,), key, self.root.urls, self.clock
-        )
+        authority = IssuingAuthority(name, certificate, (self.root.certificate,), key, self.root.urls, self.clock)
         self.issuing[name] = authority
         return authority
 
-    def issue(
-        self, profile: Profile, key_type: KeyType = KeyType.EC_P256
-    ) -> tuple[PrivateKey, x509.Certificate]:
+    def issue(self, profile: Profile, key_type: KeyType = KeyType.EC_P256) -> tuple[PrivateKey, x509.Certificate]:
         key = keys.generate(key_type)
         authority = self.issuing[AUTHORITY_OF[profile.name]]
         return key, authority.issue(authority.prepare(profile, request_for(profile, key)))
@@ -100,11 +96,9 @@ def request_for(profile: Profile, key: PrivateKey) -> CertificateRequest:
     if profile is API:
         return CertificateRequest(BANK, public_key, (application_urn("app-1"),))
     if profile.needs_custody:
-        return CertificateRequest(
-            ENTERPRISE, public_key, (product_urn(USCC, "payments"),), custody=Custody.AGENT
-        )
+        return CertificateRequest(ENTERPRISE, public_key, (product_urn(USCC, "payments"),), custody=Custody.AGENT)
     if profile is SIGNER:
         return CertificateRequest(PERSON, public_key, (signature_urn("c1", "s1"),), binding=BINDING)
     if profile.needs_dns_names:
-        return CertificateRequest(Subject("localhost", "云联银行"), public_key, dns_names=("localhost",))
+        return CertificateRequest(Subject("bank.example.com", "云联银行"), public_key, dns_names=("bank.example.com",))
     return CertificateRequest(BANK, public_key)

@@ -51,9 +51,7 @@ def test_a_wrong_passphrase_and_damage_are_told_apart(tmp_path: Path) -> None:
             reopened.load(name)
 
 
-@pytest.mark.parametrize(
-    "header", [b"", b"[]", b"{}", json.dumps({"format": 2, "salt": "", "proof": ""}).encode()]
-)
+@pytest.mark.parametrize("header", [b"", b"[]", b"{}", json.dumps({"format": 2, "salt": "", "proof": ""}).encode()])
 def test_an_unreadable_header_is_damage(tmp_path: Path, header: bytes) -> None:
     (tmp_path / "store.json").write_bytes(header)
     with pytest.raises(KeyStoreDamaged):

@@ -57,9 +57,7 @@ def test_rfc3161_client_accepts_the_answer(key_type: KeyType, hash_algorithm: Ha
 
 @pytest.mark.parametrize("key_type", [KeyType.EC_P256, KeyType.EC_P384, KeyType.RSA_2048])
 @pytest.mark.parametrize("digest", ["sha256", "sha384", "sha512"])
-def test_openssl_makes_the_request_and_verifies_the_answer(
-    tmp_path: Path, key_type: KeyType, digest: str
-) -> None:
+def test_openssl_makes_the_request_and_verifies_the_answer(tmp_path: Path, key_type: KeyType, digest: str) -> None:
     (tmp_path / "message").write_bytes(MESSAGE)
     (tmp_path / "root.pem").write_bytes(HIERARCHY.root.certificate.public_bytes(Encoding.PEM))
     query = ["openssl", "ts", "-query", "-data", "message", f"-{digest}", "-cert", "-out", "query"]
