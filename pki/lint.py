@@ -13,9 +13,9 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from pki.binding import get_signature_binding
-from pki.errors import InvalidBinding, LintFailed, WeakKey
+from pki.errors import InvalidBinding, InvalidIdentifier, LintFailed, UnsupportedAlgorithm, WeakKey
 from pki.identifiers import organization_identifier, parse_product_urn
-from pki.keys import check_public_key
+from pki.keys import PublicKey, check_public_key
 from pki.profiles import SIGNATURE_BINDING, VALIDITY_ASSURED_SHORT_TERM, Profile, Revocation, find_custody
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
@@ -130,7 +130,11 @@ def check_basic_constraints(candidate: Candidate) -> str | None:
 def check_key_usage(candidate: Candidate) -> str | None:
     """RFC 5280 §4.2.1.3: critical, and the bits of the profile for this kind of key."""
     extension = candidate.find(x509.KeyUsage)
-    expected = candidate.profile.key_usage_for(check_public_key(candidate.certificate.public_key()))
+    key = candidate.certificate.public_key()
+    try:
+        expected = candidate.profile.key_usage_for(key) if isinstance(key, PublicKey) else None
+    except UnsupportedAlgorithm as exc:
+        return str(exc)
     good = extension is not None and extension.critical and extension.value == expected
     return None if good else "key usage missing, not critical, or not the profile's"
 
@@ -190,7 +194,10 @@ def check_product_names_one_enterprise(candidate: Candidate) -> str | None:
         return None
     extension = candidate.find(x509.SubjectAlternativeName)
     urns = extension.value.get_values_for_type(x509.UniformResourceIdentifier) if extension else []
-    expected = [organization_identifier(parse_product_urn(urn)[0]) for urn in urns]
+    try:
+        expected = [organization_identifier(parse_product_urn(urn)[0]) for urn in urns]
+    except InvalidIdentifier as exc:
+        return str(exc)
     attributes = candidate.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_IDENTIFIER)
     return None if [a.value for a in attributes] == expected else "subject and URN name different enterprises"
 

@@ -31,11 +31,16 @@ def test_a_note_has_the_form_of_c2sp() -> None:
     assert verify_checkpoint(NOTE, KEY.public_key()) == CHECKPOINT
 
 
-def test_the_example_of_the_signed_note_specification() -> None:
-    """C2SP signed-note, "Example": the key hash and the signature are theirs."""
-    key = base64.b64decode("AR5jRMLaEnJ3bRTk2hvv3ZYSlVQJ8HdZZl9MkgB8Vd1C")
-    assert key[0] == 1
-    assert len(Ed25519PublicKey.from_public_bytes(key[1:]).public_bytes_raw()) == 32
+def test_a_head_of_the_go_checksum_database_verifies() -> None:
+    """Somebody else's log: sum.golang.org, whose key name is not its origin."""
+    key = base64.b64decode("Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8")[1:]
+    note = (
+        "go.sum database tree\n15368405\n/g9am3I6YWNKaZX/jkne1fqd9zEyjss+JXyPXG0WfkY=\n\n— sum.golang.org "
+        "Az3grqJGUaSGukG9p8nI2vKgiFn7qGHxn0W+mrwyI6Gz3F0t1J3LzmWk/p96Ybf295EjwdSwlzgijq5WA9d1Ded7owM=\n"
+    )
+    public_key = Ed25519PublicKey.from_public_bytes(key)
+    checkpoint = verify_checkpoint(note.encode(), public_key, "sum.golang.org")
+    assert (checkpoint.origin, checkpoint.size) == ("go.sum database tree", 15368405)
 
 
 def test_other_keys_and_names_do_not_count() -> None:

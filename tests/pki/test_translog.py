@@ -138,7 +138,7 @@ def test_deleting_changing_or_swapping_a_past_leaf_breaks_consistency(size: int,
         st.sampled_from(
             (
                 ENTRIES[:place] + ENTRIES[place + 1 : size] + [leaf_hash(b"filler")],
-                ENTRIES[:place] + [leaf_hash(b"backdated")] + ENTRIES[place + 1 : size],
+                [*ENTRIES[:place], leaf_hash(b"backdated"), *ENTRIES[place + 1 : size]],
                 [ENTRIES[place + 1], *ENTRIES[:place], ENTRIES[place], *ENTRIES[place + 2 : size]],
             )
         )
