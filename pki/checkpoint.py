@@ -6,7 +6,6 @@ verify.
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Iterator
@@ -96,13 +95,21 @@ def parse_checkpoint_text(text: str) -> Checkpoint:
 
 
 def _root(text: str) -> bytes:
-    try:
-        root = base64.b64decode(text, validate=True)
-    except ValueError as exc:
-        raise InvalidCheckpoint("the root is not base64") from exc
-    if len(root) != 32 or base64.b64encode(root).decode() != text:
+    root = _decode_base64(text)
+    if len(root) != 32:
         raise InvalidCheckpoint("the root has not 32 bytes")
     return root
+
+
+def _decode_base64(text: str) -> bytes:
+    """Canonical base64 only: no stray bits behind the padding, so that one note has one text."""
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except ValueError as exc:
+        raise InvalidCheckpoint("malformed base64") from exc
+    if base64.b64encode(decoded).decode() != text:
+        raise InvalidCheckpoint("malformed base64")
+    return decoded
 
 
 def _split_note(note: bytes) -> tuple[str, list[str]]:
@@ -126,10 +133,7 @@ def _signatures_of(lines: list[str], name: str, kind: int, public_key: Ed25519Pu
         match = _SIGNATURE_LINE.fullmatch(line)
         if match is None:
             raise InvalidCheckpoint("a signature line is malformed")
-        try:
-            decoded = base64.b64decode(match[2], validate=True)
-        except binascii.Error as exc:
-            raise InvalidCheckpoint("a signature line is malformed") from exc
+        decoded = _decode_base64(match[2])
         if match[1] == name and decoded[:4] == _key_hash(name, kind, public_key):
             yield decoded[4:]
 

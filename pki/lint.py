@@ -4,10 +4,10 @@ Each check is one function that cites its rule and returns a finding, or None. T
 certificate and not what it was built from, so that a mistake in `pki.assembly` cannot hide behind itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
@@ -19,6 +19,7 @@ from pki.keys import PublicKey, check_public_key
 from pki.profiles import SIGNATURE_BINDING, VALIDITY_ASSURED_SHORT_TERM, Profile, Revocation, find_custody
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
+_ByOid = Mapping[x509.ObjectIdentifier, x509.Extension[x509.ExtensionType]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,10 @@ class Candidate:
     """A certificate to be, what it claims to be, and who is to sign it (itself, for a root)."""
 
     certificate: x509.Certificate
-    extensions: x509.Extensions
     profile: Profile
     issuer: x509.Certificate
-    issuer_extensions: x509.Extensions
+    extensions: _ByOid
+    issuer_extensions: _ByOid
 
     def find(self, kind: type[_Extension]) -> x509.Extension[_Extension] | None:
         return _find(self.extensions, kind)
@@ -41,7 +42,7 @@ class Candidate:
 
 def verify_lint(certificate: x509.Certificate, profile: Profile, issuer: x509.Certificate) -> None:
     """Raises LintFailed with every finding."""
-    candidate = Candidate(certificate, certificate.extensions, profile, issuer, issuer.extensions)
+    candidate = Candidate(certificate, profile, issuer, _by_oid(certificate.extensions), _by_oid(issuer.extensions))
     findings = [finding for check in CHECKS if (finding := check(candidate)) is not None]
     if findings:
         raise LintFailed("; ".join(findings))
@@ -233,16 +234,16 @@ def check_ocsp_no_check(candidate: Candidate) -> str | None:
 
 def check_short_term(candidate: Candidate) -> str | None:
     """ETSI EN 319 412-1 §5.2.2: validity-assured means NULL, not critical, and a life of minutes."""
-    found = [e for e in candidate.extensions if e.oid == VALIDITY_ASSURED_SHORT_TERM]
+    found = candidate.extensions.get(VALIDITY_ASSURED_SHORT_TERM)
     if candidate.profile.revocation is not Revocation.SHORT_TERM:
         return "validity-assured extension in a certificate that is not short-term" if found else None
-    good = len(found) == 1 and not found[0].critical and found[0].value.public_bytes() == b"\x05\x00"
+    good = found is not None and not found.critical and found.value.public_bytes() == b"\x05\x00"
     return None if good else "validity-assured extension missing, critical or malformed"
 
 
 def check_signature_binding(candidate: Candidate) -> str | None:
     """The three digests in signer certificates and nowhere else (`pki.binding`)."""
-    present = any(extension.oid == SIGNATURE_BINDING for extension in candidate.extensions)
+    present = SIGNATURE_BINDING in candidate.extensions
     if not candidate.profile.needs_binding:
         return "signature binding outside a signer certificate" if present else None
     try:
@@ -252,11 +253,12 @@ def check_signature_binding(candidate: Candidate) -> str | None:
     return None
 
 
-def _find(extensions: x509.Extensions, kind: type[_Extension]) -> x509.Extension[_Extension] | None:
-    try:
-        return extensions.get_extension_for_class(kind)
-    except x509.ExtensionNotFound:
-        return None
+def _by_oid(extensions: x509.Extensions) -> _ByOid:
+    return {extension.oid: extension for extension in extensions}
+
+
+def _find(extensions: _ByOid, kind: type[_Extension]) -> x509.Extension[_Extension] | None:
+    return cast("x509.Extension[_Extension] | None", extensions.get(kind.oid))
 
 
 CHECKS: tuple[Callable[[Candidate], str | None], ...] = (
