@@ -14,7 +14,17 @@ from app.setup import initialize
 from app.wiring import current_services
 
 database = AppGroup("db", help="The database's tables.")
-_FEATURES = ("identity", "certificates", "signing", "compliance", "payments", "routing", "oauth", "gateway", "operations")
+_FEATURES = (
+    "identity",
+    "certificates",
+    "signing",
+    "compliance",
+    "payments",
+    "routing",
+    "oauth",
+    "gateway",
+    "operations",
+)
 
 
 def install(app: Flask) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.identity import persons
 from app.identity import service as identity
 from app.identity.models import Role, Tenant, TenantKind
+from app.payments.account_number import luhn_digit
 from app.payments.service import open_account
 from app.routing.service import load_sandbox_directory
 from app.settings import Settings
@@ -29,6 +30,8 @@ BANK = ("云联银行股份有限公司", "91110000MA01YL0AB9")
 ENTERPRISE = ("杭州青禾软件有限公司", "91330106MA2QH8K3XK")
 PLATFORM = ("上海云帆企业服务有限公司", "91310115MA1YF5T7KD")
 REPRESENTATIVE = ("柯琳", "110101195611190027")
+
+PAYER_ACCOUNT = "621700001000000001" + luhn_digit("621700001000000001")
 
 _ACCOUNTS = (
     (TenantKind.BANK, "operator", "运营 王岚", Role.OPERATOR),
@@ -81,7 +84,10 @@ def fill(services: Services, folder: Path, *, with_contract: bool = True) -> lis
             kind: identity.create_tenant(services, session, kind=kind, name=name, uscc=uscc, actor=ACTOR)
             for kind, (name, uscc) in zip(TenantKind, (BANK, ENTERPRISE, PLATFORM), strict=True)
         }
-        log_ins = [_create_account(services, session, tenants[kind], *rest) for kind, *rest in _ACCOUNTS]
+        log_ins = [
+            _create_account(services, session, tenants[kind], login, name, role)
+            for kind, login, name, role in _ACCOUNTS
+        ]
         enterprise = tenants[TenantKind.ENTERPRISE]
         _open_accounts(services, session, enterprise)
         load_sandbox_directory(services, session)
@@ -105,22 +111,20 @@ def summary(settings: Settings, log_ins: Iterable[LogIn], folder: Path) -> str:
         "  log-in          role                  password                 code (now)",
         *(f"  {entry.login:15} {entry.role:21} {entry.password:24} {entry.code()}" for entry in log_ins),
         "",
-        "  later codes: .venv/bin/flask --env-file <var>/development.env identity code LOGIN",
+        "  later codes: .venv/bin/flask --env-file var/development.env identity code LOGIN",
         "  The browser warns once: the TLS certificate of this machine is your own.",
     ]
     invitation = folder / "invitation.txt"
     if invitation.exists():
         lines += [
             f"  待签合同 to sign: {invitation.read_text(encoding='utf-8').strip()}",
-            f"  (证件号后六位 last six: {REPRESENTATIVE[1][-6:]}; first log in as operator and upload a portrait of yours",
-            "  as the reference portrait of 柯琳, for the face check compares with it)",
+            f"  (证件号后六位 last six: {REPRESENTATIVE[1][-6:]}; first, as operator, upload your own portrait",
+            "  as the reference portrait of 柯琳: the face check compares with it)",
         ]
     return "\n".join([*lines, "", ""])
 
 
-def _create_account(
-    services: Services, session: Session, tenant: Tenant, login: str, name: str, role: Role
-) -> LogIn:
+def _create_account(services: Services, session: Session, tenant: Tenant, login: str, name: str, role: Role) -> LogIn:
     password = secrets.token_urlsafe(12)
     created = identity.create_account(
         services,
@@ -136,8 +140,14 @@ def _create_account(
 
 
 def _open_accounts(services: Services, session: Session, enterprise: Tenant) -> None:
-    del services
-    open_account(session, enterprise.id, "6217000010000000017", enterprise.name, 1_000_000_00)
+    open_account(
+        services,
+        session,
+        tenant_id=enterprise.id,
+        number=PAYER_ACCOUNT,
+        name=enterprise.name,
+        balance_minor=1_000_000_00,
+    )
 
 
 def _send_contract(services: Services, enterprise: Tenant, folder: Path) -> None:

@@ -9,11 +9,17 @@ import base64
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from app.certificates.tls import make_tls_files
+from app.demonstration import LogIn, fill, summary
 from app.settings import Settings
+from app.setup import initialize
+from app.wiring import build_services
 
-_SECRETS = {
+ENVIRONMENT_FILE = "development.env"
+_SECRETS: dict[str, Callable[[], str]] = {
     "secret_key": lambda: secrets.token_urlsafe(32),
     "data_key": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
     "keystore_passphrase": lambda: secrets.token_urlsafe(24),
@@ -48,23 +54,23 @@ def prepare_environment(var: Path, **overrides: str) -> dict[str, str]:
     return environment | {f"YUNLIAN_{name}": value for name, value in overrides.items()}
 
 
-def main() -> None:
-    """`python -m app.development VAR`: prepare, fill, and say where to look."""
-    var = Path(sys.argv[1] if len(sys.argv) > 1 else "var").resolve()
-    environment = prepare_environment(var)
+def prepare(var: Path, *, with_contract: bool = True, **overrides: str) -> list[LogIn]:
+    """Everything that the processes of the Procfile need: var/development.env, database, authority, data."""
+    environment = prepare_environment(var, **overrides)
     lines = "".join(f"{name}={value}\n" for name, value in environment.items())
-    (var / "development.env").write_text(lines, encoding="utf-8")
-
-    from app import create_app  # noqa: PLC0415 - after the environment is known
-    from app.demonstration import fill, summary  # noqa: PLC0415
-    from app.setup import initialize  # noqa: PLC0415
-
-    application = create_app(Settings.from_env(os.environ | environment))
-    services = application.extensions["yunlian"]
+    (var / ENVIRONMENT_FILE).write_text(lines, encoding="utf-8")
+    services = build_services(Settings.from_env(os.environ | environment))
     initialize(services)
-    with application.app_context():
-        log_ins = fill(services, var / "demonstration")
-    sys.stdout.write(summary(services.settings, log_ins))
+    make_tls_files(services, var / "tls")
+    return fill(services, var / "demonstration", with_contract=with_contract)
+
+
+def main() -> None:
+    """`python -m app.development VAR`: prepare, and say where to look."""
+    var = Path(sys.argv[1] if len(sys.argv) > 1 else "var").resolve()
+    log_ins = prepare(var)
+    settings = Settings.from_env(os.environ | prepare_environment(var))
+    sys.stdout.write(summary(settings, log_ins, var / "demonstration"))
 
 
 if __name__ == "__main__":

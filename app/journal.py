@@ -1,7 +1,7 @@
-"""The journal: every state change is a leaf of one tamper-evident Merkle log (RFC 9162), in the transaction that made it.
+"""The journal: every state change is a leaf of one tamper-evident Merkle log (RFC 9162).
 
-A leaf is written at once; the jobs process gives waiting leaves their places in the tree, in batches, and signs
-a checkpoint over the new head, so that no request ever waits for another's place in the log.
+A leaf is written in the transaction that makes the change; the jobs process gives waiting leaves their places in
+the tree, in batches, and signs a checkpoint over the new head, so that no request waits for another's place.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _Key = BigInteger().with_variant(Integer, "sqlite")
 
 
 class JournalEntry(Base):
-    """One leaf. `leaf` is its canonical JSON, from which alone the tree is computed; the other columns are for search."""
+    """One leaf. The tree is computed from `leaf`, its canonical JSON, alone; the other columns are for search."""
 
     __tablename__ = "journal_entries"
     id: Mapped[int] = mapped_column(_Key, primary_key=True, autoincrement=True)
@@ -178,7 +178,9 @@ class Journal:
         entry = session.scalars(
             select(JournalEntry)
             .where(
-                JournalEntry.kind == kind, JournalEntry.subject == subject, JournalEntry.leaf_index.is_not(None)
+                JournalEntry.kind == kind,
+                JournalEntry.subject == subject,
+                JournalEntry.leaf_index.is_not(None),
             )
             .order_by(JournalEntry.id.desc())
             .limit(1)

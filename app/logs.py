@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with the fields that the caller named and nothing of the request's content."""
+"""Structured logs: one JSON object a line, with the fields that the caller named and no content of requests."""
 
 from __future__ import annotations
 

@@ -150,4 +150,6 @@ def describe(error: Exception) -> dict[str, Any]:
 
 def _wants_page() -> bool:
     accepted = request.accept_mimetypes
-    return accepted["text/html"] > accepted["application/json"] and not request.path.startswith(("/api/", "/oauth/token"))
+    return accepted["text/html"] > accepted["application/json"] and not request.path.startswith(
+        ("/api/", "/oauth/token")
+    )

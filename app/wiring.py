@@ -49,7 +49,7 @@ class Services:
 
     @cached_property
     def hierarchy(self) -> Hierarchy:
-        """The certificate authority; loaded at first use, so that `flask db upgrade` and `flask pki init` can run before it exists."""
+        """The certificate authority; loaded at first use, so that `flask init` can run before it exists."""
         return Hierarchy.load(self)
 
     @cached_property

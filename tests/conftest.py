@@ -1,4 +1,4 @@
-"""Fixtures of all tests: databases, a service with its certificate authority, its application, and a clock that waits."""
+"""Fixtures of all tests: databases, a service with its certificate authority, its application, a clock."""
 
 from __future__ import annotations
 
@@ -53,18 +53,22 @@ def postgres_server() -> Iterator[str | None]:
         return
     programs = folders[-1]
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # the socket's path must be short
-    user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-    if user:
+    owner = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    if owner:
         shutil.chown(folder, "postgres", "postgres")
     data = folder / "data"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": True}
-    subprocess.run([programs / "initdb", "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "-D", data], **quiet, **user)
+
+    def run(program: str, *arguments: str | Path) -> None:
+        command = [programs / program, "-D", data, *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **owner)
+
+    run("initdb", "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8")
     options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
-    subprocess.run([programs / "pg_ctl", "-D", data, "-w", "-o", options, "-l", folder / "log", "start"], **quiet, **user)
+    run("pg_ctl", "-w", "-o", options, "-l", folder / "log", "start")
     try:
         yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
     finally:
-        subprocess.run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **quiet, **user)
+        run("pg_ctl", "-m", "immediate", "stop")
         shutil.rmtree(folder, ignore_errors=True)
 
 

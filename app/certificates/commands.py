@@ -48,7 +48,9 @@ def _list(profile: str | None, text: str | None, limit: int, as_json: bool) -> N
         click.echo(json.dumps([_facts(record) for record in records], ensure_ascii=False, indent=1))
         return
     for record in records:
-        click.echo(f"{record.x5t_s256}  {record.profile:16} {record.state:8} {record.not_after:%Y-%m-%d}  {record.subject}")
+        click.echo(
+            f"{record.x5t_s256}  {record.profile:16} {record.state:8} {record.not_after:%Y-%m-%d}  {record.subject}"
+        )
 
 
 @pki.command("enrol-code")
@@ -57,9 +59,7 @@ def _list(profile: str | None, text: str | None, limit: int, as_json: bool) -> N
 @click.option("--application", "application_id", help="for api: the application's id")
 @click.option("--product", help="for product: its name, e.g. payments")
 @click.option("--custody", type=click.Choice(["agent", "browser", "platform"]), default="agent", show_default=True)
-def _enrol_code(
-    profile: str, tenant_id: str, application_id: str | None, product: str | None, custody: str
-) -> None:
+def _enrol_code(profile: str, tenant_id: str, application_id: str | None, product: str | None, custody: str) -> None:
     """Make a one-time enrolment code."""
     services = current_services()
     with services.transaction() as session:

@@ -1,4 +1,4 @@
-"""The revocation epoch: one number in the database by which every worker learns of a revocation within half a second."""
+"""The revocation epoch: one number by which every worker learns of a revocation within half a second."""
 
 from __future__ import annotations
 

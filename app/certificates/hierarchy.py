@@ -221,9 +221,7 @@ class Hierarchy:
     @cached_property
     def _authorities(self) -> dict[str, IssuingAuthority]:
         return {
-            name: IssuingAuthority(
-                name, held.certificate, (self.root,), held.key, self._urls, self._services.clock
-            )
+            name: IssuingAuthority(name, held.certificate, (self.root,), held.key, self._urls, self._services.clock)
             for name in ISSUING_NAMES
             for held in [self._held[f"issuing-{name}"]]
         }
@@ -261,9 +259,7 @@ class _Founding:
         subject = Subject(f"Yunlian {name.upper() if name == 'api' else name.title()} CA", ORGANIZATION)
         certificate = sign_issuing(root, name, subject, key.public_key())
         self.keep(certificate, profiles.ISSUING, issuer="root", key_name=f"issuing-{name}")
-        authority = IssuingAuthority(
-            name, certificate, (root.certificate,), key, self._urls, self._services.clock
-        )
+        authority = IssuingAuthority(name, certificate, (root.certificate,), key, self._urls, self._services.clock)
         self._authorities[name] = authority
         self._session.add(CrlNumber(issuer=name, number=0))
         self._issue(authority, f"ocsp-{name}", profiles.OCSP, f"Yunlian {name} OCSP responder", KeyType.EC_P256)
@@ -272,7 +268,12 @@ class _Founding:
         self._issue(self._authorities["service"], name, profile, common_name, key_type)
 
     def _issue(
-        self, authority: IssuingAuthority, name: str, profile: profiles.Profile, common_name: str, key_type: KeyType
+        self,
+        authority: IssuingAuthority,
+        name: str,
+        profile: profiles.Profile,
+        common_name: str,
+        key_type: KeyType,
     ) -> None:
         key = self._services.keystore.create(name, key_type)
         request = CertificateRequest(Subject(common_name, ORGANIZATION), key.public_key())

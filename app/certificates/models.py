@@ -20,7 +20,7 @@ class CertificateState(StrEnum):
 
 
 class CertificateRecord(Base):
-    """One issued certificate. `x5t_s256` is the base64url SHA-256 of its DER (RFC 7515 §4.1.8) and names it everywhere."""
+    """One issued certificate. `x5t_s256`, base64url SHA-256 of its DER (RFC 7515 §4.1.8), names it everywhere."""
 
     __tablename__ = "certificates"
     x5t_s256: Mapped[str] = mapped_column(String(43), primary_key=True)

@@ -1,4 +1,4 @@
-"""CRLs as they are published: made anew when the epoch has moved or half of their life is over, else served as stored."""
+"""CRLs as they are published: made anew when the epoch has moved or half of their life is over."""
 
 from __future__ import annotations
 
@@ -23,7 +23,5 @@ def current_crl(services: Services, issuer: str) -> PublishedCrl:
         return row
     with services.transaction() as session:
         der = make_crl(services, session, issuer)
-        row = PublishedCrl(
-            issuer=issuer, epoch=epoch, der=der, this_update=now, next_update=now + CRL_LIFETIME
-        )
+        row = PublishedCrl(issuer=issuer, epoch=epoch, der=der, this_update=now, next_update=now + CRL_LIFETIME)
         return session.merge(row)

@@ -72,9 +72,7 @@ def _ocsp(issuer: str, der: bytes) -> Response:
     responders = [responder for responder in services.hierarchy.responders if responder.issuer_name == issuer]
     if not responders:
         abort(404)
-    answer = answer_ocsp(
-        der, responders, lambda name, serial: status_by_serial(services, name, serial), services.clock
-    )
+    answer = answer_ocsp(der, responders, lambda name, serial: status_by_serial(services, name, serial), services.clock)
     response = Response(answer.der, mimetype="application/ocsp-response")
     if answer.cacheable_until is not None and request.method == "GET":
         response.headers["Expires"] = _http_date(answer.cacheable_until)

@@ -170,7 +170,14 @@ def issue_signer(
 def hold(services: Services, session: Session, x5t_s256: str, reason: str, actor: str) -> None:
     """Suspend a good certificate, and its pair (certificateHold). Raises NotFound, StateNotFitting."""
     _change(
-        services, session, x5t_s256, CertificateState.HELD, (CertificateState.GOOD,), HOLD_REASON, reason, actor
+        services,
+        session,
+        x5t_s256,
+        CertificateState.HELD,
+        (CertificateState.GOOD,),
+        HOLD_REASON,
+        reason,
+        actor,
     )
 
 
@@ -179,9 +186,7 @@ def release(services: Services, session: Session, x5t_s256: str, reason: str, ac
     _change(services, session, x5t_s256, CertificateState.GOOD, (CertificateState.HELD,), None, reason, actor)
 
 
-def revoke(
-    services: Services, session: Session, x5t_s256: str, reason: str, actor: str, note: str = ""
-) -> None:
+def revoke(services: Services, session: Session, x5t_s256: str, reason: str, actor: str, note: str = "") -> None:
     """Revoke a certificate, and its pair, for ever; `reason` is one of REASONS.
 
     The epoch moves, so every gate closes within half a second. Raises NotFound, StateNotFitting, InvalidInput.
@@ -244,7 +249,10 @@ def chain_pem(services: Services, record: CertificateRecord) -> str:
 def make_crl(services: Services, session: Session, issuer: str) -> bytes:
     """A complete CRL with the next number of this authority (RFC 5280 §5), in DER."""
     number = session.scalar(
-        update(CrlNumber).where(CrlNumber.issuer == issuer).values(number=CrlNumber.number + 1).returning(CrlNumber.number)
+        update(CrlNumber)
+        .where(CrlNumber.issuer == issuer)
+        .values(number=CrlNumber.number + 1)
+        .returning(CrlNumber.number)
     )
     if number is None:
         raise NotFound("no such authority")

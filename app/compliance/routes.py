@@ -67,9 +67,7 @@ def document(contract_id: str) -> Response:
     with services.transaction() as session:
         found = signing.get_contract(session, contract_id)
         body = {"document_sha256": found.current_sha256}
-        services.journal.append(
-            session, "contract-opened", subject=found.id, actor=get_account().id, body=body
-        )
+        services.journal.append(session, "contract-opened", subject=found.id, actor=get_account().id, body=body)
         pdf = services.documents.get(found.current_sha256)
     return Response(
         pdf,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -101,9 +100,7 @@ def export_evidence(services: Services, session: Session, contract_id: str, *, a
     bundle = build_bundle(
         contract=services.documents.get(contract.current_sha256),
         consents=[get_wording(party.consent_version) for party in ceremony.parties],
-        face_evidence={
-            signature.field: _face_evidence(services, session, signature) for signature in signatures
-        },
+        face_evidence={signature.field: _face_evidence(services, session, signature) for signature in signatures},
         certificates=[
             *(x509.load_der_x509_certificate(record.der) for record in records),
             *(authority.certificate for authority in hierarchy.authorities),
@@ -145,13 +142,14 @@ def _bindings(session: Session, contract: Contract, report: SignatureReport) -> 
         check = session.scalars(
             select(FaceCheck).where(FaceCheck.contract_id == contract.id, FaceCheck.evidence_root == party.face_root)
         ).first()
-        recorded: tuple[tuple[str, str, str | None, Callable[[], str]], ...] = (
-            ("人脸核验证据", "face evidence", check and check.evidence_root, lambda: binding.face_evidence_root.hex()),
-            ("确认文本", "consent wording", party.consent_sha256, lambda: binding.consent_sha256.hex()),
-            ("所阅文件", "document read", party.presented_sha256, lambda: binding.document_sha256.hex()),
+        bound = [part.hex() for part in signing.binding_parts(binding)] if binding is not None else [""] * 3
+        recorded = (
+            ("人脸核验证据", "face evidence", check.evidence_root if check is not None else None),
+            ("确认文本", "consent wording", party.consent_sha256),
+            ("所阅文件", "document read", party.presented_sha256),
         )
-        for zh, en, expected, bound in recorded:
-            good = binding is not None and expected is not None and bound() == expected
+        for (zh, en, expected), value in zip(recorded, bound, strict=True):
+            good = bool(expected) and value == expected
             findings.append(
                 Finding(f"签名绑定的{zh}与记录一致", f"The signature binds the recorded {en}", good, expected or "")
             )

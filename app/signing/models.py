@@ -84,7 +84,7 @@ class FaceCheck(Base):
 
 
 class PendingSigning(Base):
-    """A signature between its two steps: the certificate is issued, the signed attributes wait for the browser's key."""
+    """A signature between its two steps: the certificate is issued, the attributes wait for the browser's key."""
 
     __tablename__ = "pending_signings"
     id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)

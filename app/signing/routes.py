@@ -1,4 +1,4 @@
-"""The signing ceremony over HTTP: one page and the small JSON calls that it makes. Each view parses, calls once, answers."""
+"""The signing ceremony over HTTP: one page and the small JSON calls that it makes."""
 
 from __future__ import annotations
 

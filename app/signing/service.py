@@ -42,9 +42,11 @@ from app.signing.problems import (
 from contracts import ceremony as rules
 from contracts.ceremony import Ceremony, CeremonyState, Party, PartyState
 from contracts.consent import ConsentWording, get_wording
+from contracts.errors import IllegalTransition
 from kyc.capture import Frame
 from kyc.errors import KycError
-from kyc.facecheck import FaceCheckRequest, check_face as judge_face
+from kyc.facecheck import FaceCheckRequest
+from kyc.facecheck import check_face as judge_face
 from kyc.liveness import NonceBinding, get_liveness_policy, new_binding, new_challenge, parse_challenge
 from pki import suite
 from pki.binding import SignatureBinding
@@ -141,7 +143,11 @@ def create_contract(
     with services.transaction() as session:
         session.add(contract)
         session.flush()
-        body = {"template": prepared.template, "version": prepared.version, "document_sha256": contract.prepared_sha256}
+        body = {
+            "template": prepared.template,
+            "version": prepared.version,
+            "document_sha256": contract.prepared_sha256,
+        }
         services.journal.append(session, "contract-created", subject=contract_id, actor=actor, body=body)
     return contract
 
@@ -208,7 +214,11 @@ def identify(services: Services, token: str, identity_last6: str) -> str:
         subject = participant.contract.id
         if not good:
             services.journal.append(
-                session, "identification-refused", subject=subject, actor=participant.invitation.person_id, body={}
+                session,
+                "identification-refused",
+                subject=subject,
+                actor=participant.invitation.person_id,
+                body={},
             )
     if not good:
         raise IdentityNotConfirmed("the last six characters are not those of the identity number on file")
@@ -258,9 +268,7 @@ def wording() -> ConsentWording:
     return get_wording()
 
 
-def record_consent(
-    services: Services, session: Session, participant: Participant, message: messages.Consent
-) -> None:
+def record_consent(services: Services, session: Session, participant: Participant, message: messages.Consent) -> None:
     """The party agreed to this wording for this document. Raises OtherDocument, IllegalTransition."""
     contract = _locked(session, participant.contract.id)
     shown = wording()
@@ -271,7 +279,12 @@ def record_consent(
     _advance(
         contract,
         rules.consent(
-            _ceremony(contract), party.party_id, participant.session_id, shown.version, message.consent_sha256, now
+            _ceremony(contract),
+            party.party_id,
+            participant.session_id,
+            shown.version,
+            message.consent_sha256,
+            now,
         ),
     )
     body = {"consent_version": shown.version, "consent_sha256": message.consent_sha256}
@@ -286,7 +299,7 @@ def new_face_challenge(services: Services, session: Session, participant: Partic
     _require_open(participant)
     party = participant.party
     if party.state not in {PartyState.CONSENTED, PartyState.FACE_CHECKED} or party.session != participant.session_id:
-        raise rules.IllegalTransition("the face check comes after reading and consent")
+        raise IllegalTransition("the face check comes after reading and consent")
     if participant.invitation.person.portrait_sealed is None:
         raise NoPortrait("the bank holds no portrait to compare with")
     settings, now = services.settings, services.clock()
@@ -304,12 +317,10 @@ def new_face_challenge(services: Services, session: Session, participant: Partic
             expires_at=challenge.expires_at,
         )
     )
-    return {**challenge.to_json(), "frames_per_action": policy.min_frames_per_action}
+    return {**challenge.to_json(), "frames_per_action": policy.min_frames_per_action + 1}
 
 
-def check_face(
-    services: Services, participant: Participant, meta: messages.FaceMeta, jpegs: list[bytes]
-) -> None:
+def check_face(services: Services, participant: Participant, meta: messages.FaceMeta, jpegs: list[bytes]) -> None:
     """Judge the captured frames. Opens its own transactions: the challenge is spent first, whatever comes of it.
 
     Raises ChallengeSpent, SigningLocked, and the KycError that says why the person was refused.
@@ -326,9 +337,7 @@ def check_face(
     stored = check.challenge["binding"]
     request = FaceCheckRequest(
         portrait=portrait,
-        frames=tuple(
-            Frame(frame.action, frame.at_ms, jpeg) for frame, jpeg in zip(meta.frames, jpegs, strict=True)
-        ),
+        frames=tuple(Frame(frame.action, frame.at_ms, jpeg) for frame, jpeg in zip(meta.frames, jpegs, strict=True)),
         chain=bytes.fromhex(meta.chain),
         challenge=challenge,
         binding=NonceBinding(*(bytes.fromhex(stored[n]) for n in ("document_sha256", "consent_sha256", "random"))),
@@ -341,7 +350,13 @@ def check_face(
     except KycError as refusal:
         with services.transaction() as session:
             session.execute(update(FaceCheck).where(FaceCheck.id == check.id).values(outcome=refusal.code))
-            _journal(services, session, "face-check-refused", participant, {"check": check.id, "reason": refusal.code})
+            _journal(
+                services,
+                session,
+                "face-check-refused",
+                participant,
+                {"check": check.id, "reason": refusal.code},
+            )
         raise
     with services.transaction() as session:
         contract = _locked(session, participant.contract.id)
@@ -376,7 +391,7 @@ def new_key_challenge(services: Services, session: Session, participant: Partici
     _require_open(participant)
     party, now = participant.party, services.clock()
     if party.state is not PartyState.FACE_CHECKED:
-        raise rules.IllegalTransition("the signature comes after the face check")
+        raise IllegalTransition("the signature comes after the face check")
     rules.verify_face_check_fresh(party, participant.session_id, now)
     challenge = PROOF_LABEL + secrets.token_bytes(32)
     session.add(
@@ -441,9 +456,7 @@ def begin_signature(services: Services, participant: Participant, message: messa
         ),
     )
     with services.transaction() as session:
-        session.execute(
-            update(PendingSigning).where(PendingSigning.id == pending.id).values(pending=started.pending)
-        )
+        session.execute(update(PendingSigning).where(PendingSigning.id == pending.id).values(pending=started.pending))
     return pending.id, started.signed_attributes
 
 
@@ -543,7 +556,11 @@ def deliver(services: Services, contract_id: str) -> None:
         )
         if stored.rowcount == 1:  # type: ignore[attr-defined]
             services.journal.append(
-                session, "contract-completed", subject=contract_id, actor="bank", body={"document_sha256": sha256}
+                session,
+                "contract-completed",
+                subject=contract_id,
+                actor="bank",
+                body={"document_sha256": sha256},
             )
 
 
@@ -552,7 +569,9 @@ def expire_overdue(services: Services) -> int:
     now = services.clock()
     with services.transaction() as session:
         open_contracts = session.scalars(
-            select(Contract).where(Contract.state.in_((CeremonyState.DRAFT, CeremonyState.SENT))).with_for_update(of=Contract)
+            select(Contract)
+            .where(Contract.state.in_((CeremonyState.DRAFT, CeremonyState.SENT)))
+            .with_for_update(of=Contract)
         )
         overdue = [contract for contract in open_contracts if _ceremony(contract).expires_at <= now]
         for contract in overdue:
@@ -593,9 +612,7 @@ def get_contract(session: Session, contract_id: str, account: Account | None = N
 
 def list_signatures(session: Session, contract_id: str) -> list[Signature]:
     """The parties' signatures of a contract, in their order."""
-    return list(
-        session.scalars(select(Signature).where(Signature.contract_id == contract_id).order_by(Signature.id))
-    )
+    return list(session.scalars(select(Signature).where(Signature.contract_id == contract_id).order_by(Signature.id)))
 
 
 # --- what the steps share -------------------------------------------------------------------------------------------
@@ -624,7 +641,9 @@ def _count_attempt(invitation: Invitation, now: Any) -> None:
 def _spend_face_challenge(session: Session, participant: Participant, nonce: bytes, now: Any) -> FaceCheck:
     open_checks = session.scalars(
         select(FaceCheck).where(
-            FaceCheck.session_id == participant.session_id, FaceCheck.used_at.is_(None), FaceCheck.expires_at > now
+            FaceCheck.session_id == participant.session_id,
+            FaceCheck.used_at.is_(None),
+            FaceCheck.expires_at > now,
         )
     )
     for check in open_checks:
@@ -680,9 +699,7 @@ def _advance(contract: Contract, ceremony: Ceremony) -> None:
     contract.state = ceremony.state
 
 
-def _journal(
-    services: Services, session: Session, kind: str, participant: Participant, body: dict[str, Any]
-) -> None:
+def _journal(services: Services, session: Session, kind: str, participant: Participant, body: dict[str, Any]) -> None:
     services.journal.append(
         session, kind, subject=participant.contract.id, actor=participant.invitation.person_id, body=body
     )

@@ -42,7 +42,9 @@ def state_of(services: Services, session: Session, participant: Participant) -> 
         "contract": {"title": contract.title, "number": contract.number, "pages": contract.pages},
     }
     if step == "closed":
-        reasons = _SIGNED if party.state is PartyState.SIGNED else _CLOSED.get(ceremony.state, _CLOSED[CeremonyState.EXPIRED])
+        reasons = (
+            _SIGNED if party.state is PartyState.SIGNED else _CLOSED.get(ceremony.state, _CLOSED[CeremonyState.EXPIRED])
+        )
         return {**state, "closed": {"reason_zh": reasons[0], "reason_en": reasons[1]}}
     facts = persons.get_person_facts(services, session, participant.invitation.person_id)
     wording = service.wording()

@@ -1,0 +1,94 @@
+"""The legal representative's phone: reads, consents, shows a face, makes a key for one signature and drops it.
+
+The page does the same in the browser (static/js/signing); here it is in Python, so that it can run anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from clients.demo.browser import Browser
+from clients.demo.puppet import Puppet
+from kyc.capture import frame_chain
+
+_P256_BYTES = 32
+
+
+class Signer:
+    """Acts on one signing link."""
+
+    def __init__(self, browser: Browser, link_path: str) -> None:
+        self._browser = browser
+        self._base = link_path
+        browser.get(link_path)
+
+    def identify(self, last6: str) -> dict[str, Any]:
+        """Say who it is."""
+        return self._browser.call(f"{self._base}/identify", {"identity_last6": last6})
+
+    def read(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Look at every page and check that the file is the one the page speaks of."""
+        for number in range(1, state["contract"]["pages"] + 1):
+            picture = self._browser.download(f"{self._base}/pages/{number}.png")
+            if not picture.startswith(b"\x89PNG"):
+                raise ValueError("a page is no picture")
+        sha256 = hashlib.sha256(self._browser.download(f"{self._base}/document.pdf")).hexdigest()
+        return self._browser.call(f"{self._base}/read", {"document_sha256": sha256})
+
+    def consent(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Agree to the wording and, separately, to the use of face information."""
+        message = {
+            "consent_sha256": state["consent"]["sha256"],
+            "document_sha256": state["contract"]["document_sha256"],
+            "agree": True,
+            "face_information": True,
+        }
+        return self._browser.call(f"{self._base}/consent", message)
+
+    def show_face(self, puppet: Puppet) -> dict[str, Any]:
+        """Answer a fresh challenge before the camera. Raises Refused with the reason."""
+        challenge = self._browser.call(f"{self._base}/face/challenge")
+        performed = puppet.perform(challenge["actions"], frames_per_action=challenge["frames_per_action"])
+        pictures = [picture for _, _, picture in performed]
+        nonce = base64.urlsafe_b64decode(challenge["nonce"] + "=")
+        meta = {
+            "nonce": challenge["nonce"],
+            "chain": frame_chain(nonce, pictures).hex(),
+            "frames": [{"action": action, "at_ms": at_ms} for action, at_ms, _ in performed],
+        }
+        files = [("frame", (f"{n}.jpg", picture, "image/jpeg")) for n, picture in enumerate(pictures)]
+        return self._browser.call(f"{self._base}/face", data={"meta": json.dumps(meta)}, files=files)
+
+    def sign(self) -> dict[str, Any]:
+        """Make a key, prove it, sign the attributes with it, forget it."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        challenge = self._browser.call(f"{self._base}/key/challenge")["challenge"]
+        spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        message = {"spki": _b64(spki), "proof": _b64(_p1363(key, base64.urlsafe_b64decode(challenge + "===")))}
+        begun = self._browser.call(f"{self._base}/key", message)
+        attributes = base64.b64decode(begun["signed_attributes"])
+        return self._browser.call(
+            f"{self._base}/signature",
+            {"signature_id": begun["signature_id"], "signature": _b64(_p1363(key, attributes))},
+        )
+
+    def signed_document(self) -> bytes:
+        """The newest revision."""
+        return self._browser.download(f"{self._base}/signed.pdf")
+
+
+def _p1363(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
+    r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
+    return r.to_bytes(_P256_BYTES, "big") + s.to_bytes(_P256_BYTES, "big")
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
