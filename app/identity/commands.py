@@ -5,6 +5,7 @@ Secrets come from a prompt or a file, never from the command line, which every p
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 import click
@@ -19,22 +20,25 @@ ACTOR = "system:command-line"
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
+
+def _choice(words: type[StrEnum]) -> click.Choice[str]:
+    return click.Choice([str(word) for word in words])  # given members, click would ask for their Python names
+
+
 identity = AppGroup("identity", help="Tenants and accounts.")
 kyc = AppGroup("kyc", help="Legal representatives and their reference portraits.")
 GROUPS = (identity, kyc)
 
 
 @identity.command("create-tenant")
-@click.argument("kind", type=click.Choice([*TenantKind]))
+@click.argument("kind", type=_choice(TenantKind))
 @click.argument("name")
 @click.argument("uscc")
 def create_tenant(kind: str, name: str, uscc: str) -> None:
     """Register the bank, an enterprise or a platform; prints its id."""
     services = current_services()
     with services.transaction() as session:
-        tenant = service.create_tenant(
-            services, session, kind=TenantKind(kind), name=name, uscc=uscc, actor=ACTOR
-        )
+        tenant = service.create_tenant(services, session, kind=TenantKind(kind), name=name, uscc=uscc, actor=ACTOR)
     click.echo(tenant.id)
 
 
@@ -42,7 +46,7 @@ def create_tenant(kind: str, name: str, uscc: str) -> None:
 @click.argument("tenant_id")
 @click.argument("login")
 @click.argument("name")
-@click.argument("role", type=click.Choice([*Role]))
+@click.argument("role", type=_choice(Role))
 @click.option("--password-file", type=_FILE, help="Its first line is the password; otherwise you are asked.")
 @click.option("--totp-file", type=_NEW_FILE, help="Write the otpauth address here.")
 def create_account(
@@ -95,7 +99,7 @@ def add_person(tenant_id: str, name: str, number_file: Path | None) -> None:
 @kyc.command("portrait")
 @click.argument("person_id")
 @click.argument("image", type=_FILE)
-@click.option("--assurance", type=click.Choice([*Assurance]), default=Assurance.HIGH, show_default=True)
+@click.option("--assurance", type=_choice(Assurance), default=str(Assurance.HIGH), show_default=True)
 def portrait(person_id: str, image: Path, assurance: str) -> None:
     """Seal a reference portrait (JPEG or PNG) for a person."""
     services = current_services()

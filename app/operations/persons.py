@@ -73,9 +73,7 @@ def set_portrait(person_id: str) -> Page | Response:
     services = current_services()
     try:
         with services.transaction() as session:
-            persons.set_portrait(
-                services, session, person_id, image, form.message.assurance, get_account().id
-            )
+            persons.set_portrait(services, session, person_id, image, form.message.assurance, get_account().id)
     except ImageRejected as refusal:
         return _portrait_page(person_id, form.refused(refusal, "image"))
     notify("比对照片已加密保存。", "The portrait is sealed.")

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from app.wiring import Services
 
 REVOKE = "revoke-certificate"
-REVOCABLE = frozenset(
-    {"api", "product-sign", "product-encrypt"}
-)  # the bank's own have a procedure of their own
+REVOCABLE = frozenset({"api", "product-sign", "product-encrypt"})  # the bank's own have a procedure of their own
 OPEN_ACCOUNT = "open-bank-account"
 
 
@@ -36,9 +34,7 @@ class OpenedAccount:
     decision: Decision | None
 
 
-def open_account(
-    services: Services, session: Session, message: NewAccount, account: Account
-) -> OpenedAccount:
+def open_account(services: Services, session: Session, message: NewAccount, account: Account) -> OpenedAccount:
     """Create an account for an enterprise or a platform; for the bank's own staff propose it.
 
     Otherwise one operator could make the second person of every four-eyes decision.
@@ -62,9 +58,7 @@ def open_account(
         "totp_sealed": made.totp_sealed.hex(),
     }
     reason = f"{made.name} ({made.role})"
-    return OpenedAccount(
-        prepared, decisions.propose(services, session, OPEN_ACCOUNT, payload, reason, account)
-    )
+    return OpenedAccount(prepared, decisions.propose(services, session, OPEN_ACCOUNT, payload, reason, account))
 
 
 @decisions.carries_out(OPEN_ACCOUNT, by=(Role.OPERATOR,))
@@ -138,7 +132,5 @@ def send_contract(services: Services, message: NewContract, account: Account) ->
         actor=account.id,
     )
     with services.transaction() as session:
-        link = signing.invite(
-            services, session, contract_id=contract.id, person_id=person.person_id, actor=account.id
-        )
+        link = signing.invite(services, session, contract_id=contract.id, person_id=person.person_id, actor=account.id)
     return SentContract(contract, link)

@@ -23,29 +23,47 @@ class Place:
 START = Place("portal.start", "首页", "Start")
 OWN = Place("identity.account", "我的账户", "My account")
 DECISIONS = Place(
-    "operations.decisions.inbox", "双人复核", "Four eyes", "确认或驳回同事提出的事项", "Confirm or reject what colleagues propose"
+    "operations.decisions.inbox",
+    "双人复核",
+    "Four eyes",
+    "确认或驳回同事提出的事项",
+    "Confirm or reject what colleagues propose",
 )
-DOCUMENTATION = Place("portal.documentation", "接入文档", "Documentation", "令牌、报文与签名", "Tokens, messages and signatures")
+DOCUMENTATION = Place(
+    "portal.documentation", "接入文档", "Documentation", "令牌、报文与签名", "Tokens, messages and signatures"
+)
 
 PLACES: dict[str, tuple[Place, ...]] = {
     Role.OPERATOR: (
-        Place("operations.organizations.tenants", "机构", "Organizations", "登记银行、企业与平台", "Register organizations"),
+        Place(
+            "operations.organizations.tenants",
+            "机构",
+            "Organizations",
+            "登记银行、企业与平台",
+            "Register organizations",
+        ),
         Place("operations.organizations.accounts", "账户", "Accounts", "开立与停用账户", "Open and disable accounts"),
         Place("operations.persons.people", "法定代表人", "Representatives", "登记与比对照片", "Register, portraits"),
         Place("operations.contracts.contracts", "合同", "Contracts", "制作并发送合同", "Make and send contracts"),
         DECISIONS,
     ),
     Role.COMPLIANCE_OFFICER: (
-        Place("compliance.search", "合规核验", "Compliance", "查找、核验合同并导出证据", "Find, verify, export evidence"),
+        Place(
+            "compliance.search", "合规核验", "Compliance", "查找、核验合同并导出证据", "Find, verify, export evidence"
+        ),
         DECISIONS,
     ),
     Role.CERTIFICATE_OFFICER: (
         Place("operations.certificates.certificates", "证书", "Certificates", "查找、暂停、吊销", "Find, hold, revoke"),
-        Place("operations.certificates.enrolments", "注册码", "Enrolment", "发放证书注册码", "Hand out enrolment codes"),
+        Place(
+            "operations.certificates.enrolments", "注册码", "Enrolment", "发放证书注册码", "Hand out enrolment codes"
+        ),
         DECISIONS,
     ),
     Role.AUDITOR: (
-        Place("operations.journal.journal", "审计日志", "Journal", "查看并验证防篡改日志", "Read and verify the journal"),
+        Place(
+            "operations.journal.journal", "审计日志", "Journal", "查看并验证防篡改日志", "Read and verify the journal"
+        ),
     ),
     Role.ENTERPRISE_USER: (
         Place("portal.enterprise.contracts", "合同", "Contracts", "本企业的合同", "Your contracts"),

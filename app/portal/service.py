@@ -66,9 +66,7 @@ def count_for(services: Services, session: Session, account: Account) -> list[Fi
             return []
 
 
-def revoke_own_authorization(
-    services: Services, session: Session, authorization_id: str, account: Account
-) -> None:
+def revoke_own_authorization(services: Services, session: Session, authorization_id: str, account: Account) -> None:
     """End an authorization that the account's own enterprise granted. Raises NotFound for anybody else's."""
     authorization = session.get(Authorization, authorization_id)
     if authorization is None or authorization.tenant_id != account.tenant_id:
