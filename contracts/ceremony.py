@@ -164,7 +164,7 @@ def present(ceremony: Ceremony, party_id: str, session: str, presented_sha256: s
     return _with(ceremony, replace(party, state=PartyState.PRESENTED, presented_sha256=presented_sha256), at)
 
 
-def consent(  # noqa: PLR0917 - every transition takes its facts in the order in which they happen
+def consent(
     ceremony: Ceremony, party_id: str, session: str, version: str, wording_sha256: str, at: datetime
 ) -> Ceremony:
     """The party agreed to this wording. Raises IllegalTransition, NotYourTurn, UnknownParty."""
@@ -183,9 +183,7 @@ def check_face(ceremony: Ceremony, party_id: str, session: str, face_root: str, 
 
     Raises IllegalTransition, NotYourTurn, UnknownParty.
     """
-    party = _in_session(
-        ceremony, party_id, session, at, after=(PartyState.CONSENTED, PartyState.FACE_CHECKED)
-    )
+    party = _in_session(ceremony, party_id, session, at, after=(PartyState.CONSENTED, PartyState.FACE_CHECKED))
     checked = replace(party, state=PartyState.FACE_CHECKED, face_root=face_root, face_checked_at=at)
     return _with(ceremony, checked, at)
 

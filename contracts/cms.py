@@ -53,9 +53,7 @@ def mechanism_for(certificate: x509.Certificate) -> Mechanism:
     return _MECHANISMS[kind]
 
 
-def signed_attributes(
-    content_digest: bytes, certificate: x509.Certificate, binding: SignatureBinding | None
-) -> bytes:
+def signed_attributes(content_digest: bytes, certificate: x509.Certificate, binding: SignatureBinding | None) -> bytes:
     """DER of the SET OF signed attributes: exactly the bytes that the key signs (RFC 5652 §5.4).
 
     Content type, message digest, signing-certificate-v2 (RFC 5035), algorithm protection (RFC 6211)
@@ -78,9 +76,7 @@ def signed_attributes(
         ),
     ]
     if binding is not None:
-        attributes.append(
-            _attribute(BINDING_ATTRIBUTE, core.Any(core.Sequence.load(attribute_value(binding))))
-        )
+        attributes.append(_attribute(BINDING_ATTRIBUTE, core.Any(core.Sequence.load(attribute_value(binding)))))
     return bytes(cms.CMSAttributes(attributes).dump())
 
 
@@ -138,9 +134,7 @@ def signed_data(
         }
     )
     if timestamp_token is not None:
-        signer_info["unsigned_attrs"] = cms.CMSAttributes(
-            [_attribute("signature_time_stamp_token", timestamp_token)]
-        )
+        signer_info["unsigned_attrs"] = cms.CMSAttributes([_attribute("signature_time_stamp_token", timestamp_token)])
     issuers = [_asn1(issuer) for issuer in chain if issuer.subject != issuer.issuer]
     return bytes(
         cms.ContentInfo(
@@ -181,10 +175,7 @@ def request_timestamp(timestamps: TimestampSource, digest: bytes) -> tuple[cms.C
         if content["content_type"].native != "tst_info" or not isinstance(info, tsp.TSTInfo):
             raise TimestampFailed("the answer is not a time-stamp token")
         imprint = info["message_imprint"]
-        if (
-            imprint["hash_algorithm"]["algorithm"].native != "sha256"
-            or imprint["hashed_message"].native != digest
-        ):
+        if imprint["hash_algorithm"]["algorithm"].native != "sha256" or imprint["hashed_message"].native != digest:
             raise TimestampFailed("the token covers another digest")
         return token, info["gen_time"].native
     except (ValueError, TypeError, KeyError, AttributeError) as exc:
@@ -214,6 +205,4 @@ def _to_der(signature: bytes, mechanism: Mechanism) -> bytes:
         decode_dss_signature(signature)  # DER already, or ValueError
         return signature
     half = mechanism.p1363_length // 2
-    return encode_dss_signature(
-        int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
-    )
+    return encode_dss_signature(int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big"))

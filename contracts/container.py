@@ -23,9 +23,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 def canonical_json(value: Any) -> bytes:
     """UTF-8 JSON with sorted keys and no white space."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def parse_canonical_json(data: bytes, step: str) -> Any:

@@ -3,7 +3,7 @@
 Every class takes plain strings and numbers positionally, so that it survives pickling between processes.
 """
 
-# ruff: noqa: N818  (errors are named as the facts they state)
+
 
 from __future__ import annotations
 

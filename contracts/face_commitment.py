@@ -48,10 +48,7 @@ def _checked_hash(leaf: Mapping[str, Any]) -> bytes:
     if leaf["salt"] is None and leaf["content_sha256"] is None and text is None:
         return digest
     entry = {name: leaf[name] for name in ("content_sha256", "name", "salt")}
-    if (
-        leaf_hash(json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
-        != digest
-    ):
+    if leaf_hash(json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()) != digest:
         raise InvalidEvidence(STEP, f"leaf {leaf['name']!r} does not fit its hash")
     if text is not None and hashlib.sha256(text.encode()).hexdigest() != leaf["content_sha256"]:
         raise InvalidEvidence(STEP, f"the text of leaf {leaf['name']!r} is not what it committed to")

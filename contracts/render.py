@@ -58,9 +58,7 @@ class RenderedContract:
 
 
 _TEMPLATES = (
-    Template(
-        "product-service-agreement", "1", "产品服务协议", "Product service agreement", ProductServiceTerms
-    ),
+    Template("product-service-agreement", "1", "产品服务协议", "Product service agreement", ProductServiceTerms),
 )
 
 

@@ -125,13 +125,11 @@ def prepare_document(pdf: bytes, places: Iterable[Place]) -> bytes:
         writer = RevisionWriter.of(pdf)
         for place in places:
             box: Any = (place.x, place.y, place.x + place.width, place.y + place.height)  # fractions are fine
-            append_signature_field(
-                writer, SigFieldSpec(sig_field_name=place.name, on_page=place.page, box=box)
-            )
+            append_signature_field(writer, SigFieldSpec(sig_field_name=place.name, on_page=place.page, box=box))
         return writer.finished()
 
 
-def begin_signature(  # noqa: PLR0917 - in the order in which they come into being
+def begin_signature(
     pdf: bytes,
     field: str,
     certificate: x509.Certificate,
@@ -158,9 +156,7 @@ def begin_signature(  # noqa: PLR0917 - in the order in which they come into bei
         widget = next(embedder).get_object()
         if seal is not None:
             apply_seal(writer, widget, seal)
-        signature = SignatureObject(
-            timestamp=at, subfilter=SigSeedSubFilter.PADES, bytes_reserved=2 * RESERVED_BYTES
-        )
+        signature = SignatureObject(timestamp=at, subfilter=SigSeedSubFilter.PADES, bytes_reserved=2 * RESERVED_BYTES)
         docmdp = SigMDPSetup(
             md_algorithm=mechanism.digest,
             certify=first,
@@ -200,7 +196,7 @@ def finish_signature(pending: PendingSignature, signature: bytes, timestamps: Ti
     )
 
 
-def sign_with_key(  # noqa: PLR0917 - as for the two steps
+def sign_with_key(
     pdf: bytes,
     field: str,
     private_key: cms.SigningKey,

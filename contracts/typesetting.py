@@ -37,9 +37,7 @@ class Typesetter:
         Answers the PDF and the values of all metadata carrying `label`. The same inputs give the same bytes.
         Raises MissingGlyph, RenderingFailed, FontMissing.
         """
-        texts = {
-            name: json.dumps(value, ensure_ascii=False, sort_keys=True) for name, value in inputs.items()
-        }
+        texts = {name: json.dumps(value, ensure_ascii=False, sort_keys=True) for name, value in inputs.items()}
         texts["fonts"] = json.dumps(font_choice(), sort_keys=True)
         with self._lock:
             try:

@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from cryptography import x509
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -28,15 +27,15 @@ from contracts.report import Level, SignatureEntry, SignatureKind, SignatureRepo
 from contracts.revisions import MAX_DOCUMENT_BYTES, MAX_REVISIONS, is_revision_of, read
 from contracts.signed_data import (
     Finding,
+    OpenedSignedData,
     check_contents,
     check_embedded,
     check_form,
     check_integrity,
     check_token,
     digest_of,
-    embedded_certificates,
     failed,
-    find_timestamp_token,
+    open_signed_data,
 )
 from pki.binding import get_signature_binding
 from pki.errors import (
@@ -97,9 +96,7 @@ def validate(
         if not filled:
             return verdict(Verdict.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND, "no signature")
         if len(embedded) != filled or filled > MAX_SIGNATURES:
-            return verdict(
-                Verdict.INDETERMINATE, SubIndication.GENERIC, "unknown kinds of signature, or too many"
-            )
+            return verdict(Verdict.INDETERMINATE, SubIndication.GENERIC, "unknown kinds of signature, or too many")
         entries = _Validation(pdf, reader, trust, revocation).run(embedded, at)
     except Exception as exc:  # a parser meets hostile input with errors of every kind
         why = f"the file cannot be read: {type(exc).__name__}"
@@ -152,16 +149,16 @@ class _Validation:
         self,
         signature: EmbeddedPdfSignature,
         is_stamp: bool,
-        judge: Callable[[EmbeddedPdfSignature, SignatureEntry, datetime], SignatureEntry],
+        judge: Callable[[EmbeddedPdfSignature, OpenedSignedData, SignatureEntry, datetime], SignatureEntry],
         known_at: datetime,
     ) -> SignatureEntry:
         kind = SignatureKind.DOCUMENT_TIMESTAMP if is_stamp else SignatureKind.SIGNATURE
         entry = SignatureEntry(str(signature.field_name), kind, Verdict.VALID)
         try:
             entry = self._facts(signature, entry)
-            check_contents(self._gap(signature), signature.pkcs7_content)
+            content = check_contents(self._gap(signature), signature.pkcs7_content)
             _check_modifications(signature)
-            return judge(signature, entry, known_at)
+            return judge(signature, open_signed_data(content), entry, known_at)
         except Finding as finding:
             outcome = Verdict.INVALID if finding.failed else Verdict.INDETERMINATE
             return replace(
@@ -200,28 +197,36 @@ class _Validation:
         return self.pdf[before:after]
 
     def _document_timestamp(
-        self, signature: EmbeddedPdfSignature, entry: SignatureEntry, known_at: datetime
+        self,
+        signature: EmbeddedPdfSignature,
+        opened: OpenedSignedData,
+        entry: SignatureEntry,
+        known_at: datetime,
     ) -> SignatureEntry:
         if signature.sig_object["/SubFilter"] != "/ETSI.RFC3161":
             raise Finding(SubIndication.FORMAT_FAILURE, "not a time stamp after RFC 3161")
-        certificate, stamped_at = check_token(signature.signed_data, signature.compute_digest)
+        certificate, stamped_at = check_token(opened, signature.compute_digest)
         self._check_stamp_time(stamped_at, known_at)
-        self._check_chain(signature.signed_data, certificate, Purpose.TSA, known_at)
+        self._check_chain(opened, certificate, Purpose.TSA, known_at)
         return replace(entry, stamped_at=stamped_at)
 
     def _signature(
-        self, signature: EmbeddedPdfSignature, entry: SignatureEntry, known_at: datetime
+        self,
+        signature: EmbeddedPdfSignature,
+        opened: OpenedSignedData,
+        entry: SignatureEntry,
+        known_at: datetime,
     ) -> SignatureEntry:
         if signature.sig_object["/SubFilter"] not in _SUBFILTERS:
             raise Finding(SubIndication.FORMAT_FAILURE, "unknown kind of signature")
-        check_form(signature.signed_data, "data")
-        certificate = check_integrity(signature.signed_data, "data", signature.compute_digest())
+        check_form(opened.parsed, "data")
+        certificate = check_integrity(opened, "data", signature.compute_digest())
         binding = self._binding(signature, certificate)
         entry = replace(entry, binding=binding, level=Level.B)
 
         existed_at = known_at
-        token = find_timestamp_token(signature.signed_data)
-        if token is not None:
+        if opened.token is not None:
+            token = open_signed_data(opened.token)
             value = signature.signer_info["signature"].native
             stamper, stamped_at = check_token(token, lambda name: digest_of(value, name))
             self._check_stamp_time(stamped_at, known_at)
@@ -229,12 +234,10 @@ class _Validation:
             existed_at = stamped_at
             entry = replace(entry, stamped_at=stamped_at, level=self._level())
         purpose = Purpose.SEAL if binding is None else Purpose.SIGNER
-        self._check_chain(signature.signed_data, certificate, purpose, existed_at)
+        self._check_chain(opened, certificate, purpose, existed_at)
         return entry
 
-    def _binding(
-        self, signature: EmbeddedPdfSignature, certificate: x509.Certificate
-    ) -> SignatureBinding | None:
+    def _binding(self, signature: EmbeddedPdfSignature, certificate: x509.Certificate) -> SignatureBinding | None:
         """The binding, which certificate and signed attributes must both carry, or neither."""
         attributes = {a["type"].dotted: a for a in signature.signer_info["signed_attrs"]}
         attribute = attributes.get(BINDING_ATTRIBUTE)
@@ -251,19 +254,15 @@ class _Validation:
                 "certificate and signature do not both carry the binding",
             ) from exc
         if certified != signed:
-            raise failed(
-                SubIndication.SIG_CONSTRAINTS_FAILURE, "certificate and signature bind to different things"
-            )
+            raise failed(SubIndication.SIG_CONSTRAINTS_FAILURE, "certificate and signature bind to different things")
         if not is_revision_of(signed.document_sha256, self.pdf, int(signature.byte_range[1])):
-            raise failed(
-                SubIndication.SIG_CONSTRAINTS_FAILURE, "what the signer read is no revision of this file"
-            )
+            raise failed(SubIndication.SIG_CONSTRAINTS_FAILURE, "what the signer read is no revision of this file")
         return signed
 
     def _check_chain(
-        self, signed_data: Any, certificate: x509.Certificate, purpose: Purpose, at: datetime
+        self, opened: OpenedSignedData, certificate: x509.Certificate, purpose: Purpose, at: datetime
     ) -> None:
-        embedded = embedded_certificates(signed_data)
+        embedded = [x509.load_der_x509_certificate(der) for der in opened.certificates]
         check_embedded(embedded, (*self.trust.anchors, *self.trust.intermediates))
         issuers = tuple(c for c in embedded if c != certificate and c not in self.trust.anchors)
         trust = TrustPolicy(self.trust.anchors, (*self.trust.intermediates, *issuers))
@@ -279,7 +278,7 @@ class _Validation:
             raise Finding(SubIndication.TIMESTAMP_ORDER_FAILURE, "the time stamp is from the future")
 
     def _level(self) -> Level:
-        store = self.reader.root.get("/DSS", {})
+        store = self.reader.root["/DSS"] if "/DSS" in self.reader.root else {}  # noqa: SIM401 - follows references
         if not ("/OCSPs" in store or "/CRLs" in store):
             return Level.T
         return Level.LTA if self.archived else Level.LT

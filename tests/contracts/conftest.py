@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from contracts import seals
@@ -22,8 +23,9 @@ from pki.assembly import CertificateRequest, PublicationUrls, Subject
 from pki.authority import IssuingAuthority, create_root, sign_issuing
 from pki.identifiers import organization_identifier, signature_urn, uscc_check_digit
 from pki.path import TrustPolicy
-from pki.profiles import SEAL, SIGNER, TSA
+from pki.profiles import LOG, SEAL, SIGNER, TSA
 from pki.timestamp import TimestampAuthority
+from pki.translog import leaf_hash, node_hash
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -65,6 +67,23 @@ TERMS: dict[str, Any] = {
 }
 
 
+def _face_evidence() -> dict[str, Any]:
+    """As the identity package writes it: two commitments, the second forgotten."""
+    text, salt = '{"passed":true}', "11" * 32
+    leaf = {"name": "report", "salt": salt, "content_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    entry = json.dumps(leaf, sort_keys=True, separators=(",", ":")).encode()
+    hashes = [leaf_hash(entry), leaf_hash(b"a forgotten picture")]
+    gone = {"name": "portrait", "hash": hashes[1].hex(), "salt": None, "content_sha256": None, "text": None}
+    return {
+        "format": "yunlian-face-evidence/1",
+        "root": node_hash(*hashes).hex(),
+        "leaves": [{**leaf, "hash": hashes[0].hex(), "text": text}, gone],
+    }
+
+
+FACE_EVIDENCE = _face_evidence()
+
+
 class Clock:
     def __init__(self, now: datetime = NOW) -> None:
         self.now = now
@@ -102,11 +121,11 @@ class Hierarchy:
             Subject("测试银行", "测试银行", organization_identifier(BANK_USCC)),
             self.seal_key,
         )
+        self.log_key = ed25519.Ed25519PrivateKey.generate()
+        self.log = self._issue(self.services, LOG, Subject("存证日志", "测试银行"), self.log_key)
         self.seal_chain = [self.services.certificate]
         self.signer_chain = [self.signers.certificate]
-        self.trust = TrustPolicy(
-            (self.root.certificate,), (self.signers.certificate, self.services.certificate)
-        )
+        self.trust = TrustPolicy((self.root.certificate,), (self.signers.certificate, self.services.certificate))
         self.clock.now = NOW
 
     def signer(self, binding: SignatureBinding) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -124,9 +143,7 @@ class Hierarchy:
         certificate = sign_issuing(self.root, name, subject, key.public_key())
         return IssuingAuthority(name, certificate, (self.root.certificate,), key, urls, self.clock)
 
-    def _issue(
-        self, authority: IssuingAuthority, profile: Any, subject: Subject, key: Any
-    ) -> x509.Certificate:
+    def _issue(self, authority: IssuingAuthority, profile: Any, subject: Subject, key: Any) -> x509.Certificate:
         request = CertificateRequest(subject, key.public_key())
         return authority.issue(authority.prepare(profile, request))
 
@@ -163,6 +180,16 @@ def terms() -> dict[str, Any]:
     return copy.deepcopy(TERMS)
 
 
+@pytest.fixture
+def face_evidence() -> dict[str, Any]:
+    return copy.deepcopy(FACE_EVIDENCE)
+
+
+@pytest.fixture
+def webcrypto() -> Callable[[ec.EllipticCurvePrivateKey, bytes], bytes]:
+    return webcrypto_sign
+
+
 @pytest.fixture(scope="session")
 def hierarchy() -> Hierarchy:
     return Hierarchy()
@@ -174,13 +201,11 @@ def sign_contract(hierarchy: Hierarchy) -> Callable[[], SignedContract]:
         rendered = render("product-service-agreement", TERMS)
         prepared = prepare_document(rendered.pdf, rendered.places)
         binding = SignatureBinding(
-            hashlib.sha256(b"face evidence").digest(), get_wording().sha256, hashlib.sha256(prepared).digest()
+            bytes.fromhex(FACE_EVIDENCE["root"]), get_wording().sha256, hashlib.sha256(prepared).digest()
         )
         certificate, key = hierarchy.signer(binding)
         enterprise = TERMS["enterprise"]
-        both = seals.company_and_person_seal(
-            enterprise["name"], ENTERPRISE_USCC, enterprise["legal_representative"]
-        )
+        both = seals.company_and_person_seal(enterprise["name"], ENTERPRISE_USCC, enterprise["legal_representative"])
         field, bank_field = (place.name for place in rendered.places)
         pending = begin_signature(prepared, field, certificate, hierarchy.signer_chain, binding, both, at=NOW)
         once = finish_signature(pending, webcrypto_sign(key, pending.signed_attributes), hierarchy.timestamps)
