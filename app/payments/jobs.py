@@ -13,7 +13,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.certificates.models import CertificateRecord, CertificateState
-from app.oauth.models import Authorization
+from app.oauth.authorizations import find_standing
 from app.payments.channels import Channel
 from app.payments.clearing import ClearingChannel, ClearingMessage, ClearingOutcome, ClearingSimulator
 from app.payments.core_banking import EmbeddedCore
@@ -51,9 +51,7 @@ def dispatch_outbox(services: Services, clearing: ClearingChannel | None = None)
 
 def _next_due(session: Session, now: datetime) -> PaymentDispatch | None:
     waiting = (PaymentDispatch.state == DispatchState.WAITING) & (PaymentDispatch.due_at <= now)
-    silent = (PaymentDispatch.state == DispatchState.SENDING) & (
-        PaymentDispatch.attempted_at <= now - SILENCE
-    )
+    silent = (PaymentDispatch.state == DispatchState.SENDING) & (PaymentDispatch.attempted_at <= now - SILENCE)
     statement = select(PaymentDispatch).where(or_(waiting, silent)).order_by(PaymentDispatch.due_at).limit(1)
     return session.scalar(statement.with_for_update(skip_locked=True))
 
@@ -68,7 +66,7 @@ def _begin(
     now = services.clock()
     silent = dispatch.state == DispatchState.SENDING
     if not silent:
-        if dispatch.deferred and not _authorization_stands(session, payment, now):
+        if dispatch.deferred and not _authorization_stands(services, session, payment):
             dispatch.state = DispatchState.DONE
             _return_money(services, session, payment, "authorization-ended")
             return None, False
@@ -96,9 +94,7 @@ def _finish(services: Services, session: Session, payment_id: str, outcome: Clea
         return
     now = services.clock()
     transit = transit_account(_channel_of(payment))
-    transfer = Transfer(
-        TransferKind.SETTLEMENT, transit, SETTLEMENT_ACCOUNT, payment.amount_minor, payment.id
-    )
+    transfer = Transfer(TransferKind.SETTLEMENT, transit, SETTLEMENT_ACCOUNT, payment.amount_minor, payment.id)
     EmbeddedCore(session, now).post(transfer)
     record_step(session, payment, State.SETTLED, now, {"transfer": TransferKind.SETTLEMENT.value})
     _journal(services, session, payment)
@@ -107,14 +103,10 @@ def _finish(services: Services, session: Session, payment_id: str, outcome: Clea
 def _return_money(services: Services, session: Session, payment: PaymentInstruction, reason: str) -> None:
     now = services.clock()
     transit = transit_account(_channel_of(payment))
-    transfer = Transfer(
-        TransferKind.REVERSAL, transit, payment.payer_account, payment.amount_minor, payment.id
-    )
+    transfer = Transfer(TransferKind.REVERSAL, transit, payment.payer_account, payment.amount_minor, payment.id)
     EmbeddedCore(session, now).post(transfer)
     payment.reasons = [reason]
-    record_step(
-        session, payment, State.REJECTED, now, {"transfer": TransferKind.REVERSAL.value, "reason": reason}
-    )
+    record_step(session, payment, State.REJECTED, now, {"transfer": TransferKind.REVERSAL.value, "reason": reason})
     _journal(services, session, payment)
 
 
@@ -124,20 +116,16 @@ def _channel_of(payment: PaymentInstruction) -> Channel:
     return Channel(payment.channel)
 
 
-def _authorization_stands(session: Session, payment: PaymentInstruction, now: datetime) -> bool:
-    """What was held until the channel opened is checked again: the authorization, and the certificate that
-    signed.
-    """
-    authorization = session.get(Authorization, payment.authorization_id)
+def _authorization_stands(services: Services, session: Session, payment: PaymentInstruction) -> bool:
+    """What was held until the channel opened is checked again: the authorization, and the certificate that signed."""
+    authorization = find_standing(services, session, payment.authorization_id)
     certificate = session.get(CertificateRecord, payment.product_x5t_s256)
     return (
         authorization is not None
-        and authorization.revoked_at is None
-        and authorization.expires_at > now
         and authorization.application.disabled_at is None
         and certificate is not None
         and certificate.state == CertificateState.GOOD
-        and certificate.not_after > now
+        and certificate.not_after > services.clock()
     )
 
 

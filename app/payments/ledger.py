@@ -82,9 +82,7 @@ def post(session: Session, transfer: Transfer, at: datetime) -> None:
     found = session.scalars(locked.order_by(LedgerAccount.number).with_for_update()).all()
     if len(found) != len(set(numbers)):
         raise AccountUnknown(", ".join(sorted(set(numbers) - set(found))))
-    covered = or_(
-        LedgerAccount.kind == AccountKind.INTERNAL, LedgerAccount.balance_minor >= transfer.amount_minor
-    )
+    covered = or_(LedgerAccount.kind == AccountKind.INTERNAL, LedgerAccount.balance_minor >= transfer.amount_minor)
     if not _change(session, and_(LedgerAccount.number == numbers[0], covered), -transfer.amount_minor):
         raise InsufficientFunds
     _change(session, LedgerAccount.number == numbers[1], transfer.amount_minor)
@@ -102,9 +100,7 @@ def post(session: Session, transfer: Transfer, at: datetime) -> None:
 
 
 def _change(session: Session, where: ColumnElement[bool], by_minor: int) -> bool:
-    statement = (
-        update(LedgerAccount).where(where).values(balance_minor=LedgerAccount.balance_minor + by_minor)
-    )
+    statement = update(LedgerAccount).where(where).values(balance_minor=LedgerAccount.balance_minor + by_minor)
     result = session.execute(statement.execution_options(synchronize_session=False))
     return result.rowcount == 1  # type: ignore[attr-defined, no-any-return]
 

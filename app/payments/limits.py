@@ -47,4 +47,4 @@ def _count(session: Session, authorization_id: str, amount_minor: int, day: date
         set_={"used_minor": DailyUse.used_minor + amount_minor},
         where=DailyUse.used_minor + amount_minor <= daily_minor,
     )
-    return session.execute(counted).rowcount == 1  # type: ignore[attr-defined, no-any-return]
+    return session.scalar(counted.returning(DailyUse.used_minor)) is not None

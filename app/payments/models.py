@@ -38,8 +38,8 @@ class PaymentInstruction(Base):
     id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
     instruction_id: Mapped[str] = mapped_column(String(64))
-    document: Mapped[bytes]  # exactly what the enterprise signed
-    document_digest: Mapped[str] = mapped_column(String(64))
+    document: Mapped[bytes]  # canonical JSON (RFC 8785) of what the enterprise signed
+    document_sha256: Mapped[str] = mapped_column(String(64))
     content_jti: Mapped[str] = mapped_column(String(200))
     application_id: Mapped[str] = mapped_column(String(26))
     authorization_id: Mapped[str] = mapped_column(String(26))

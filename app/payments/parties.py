@@ -82,9 +82,7 @@ def route_payee(
     branch = resolution.branch if resolution else None
     try:
         parameters = parameters_on(at.astimezone(BEIJING).date())
-        choice = choose_channel(
-            ChannelQuery(document.amount_minor, same_bank, branch is not None), parameters, at
-        )
+        choice = choose_channel(ChannelQuery(document.amount_minor, same_bank, branch is not None), parameters, at)
     except CalendarUnknown as exc:
         raise CalendarMissing(str(exc)) from exc
     if choice.channel is None:

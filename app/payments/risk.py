@@ -73,7 +73,7 @@ class RiskVerdict:
 STANDARD = RiskPolicy(
     name="standard",
     version=1,
-    platform_custody_ceiling_minor=50_000_00,
+    platform_custody_ceiling_minor=5_000_00,
     payments_per_minute=3_000,
     night_from=23,
     night_until=6,

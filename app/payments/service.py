@@ -19,11 +19,17 @@ from app.payments import instructions, ledger
 from app.payments.answers import enterprise_facts, platform_facts, route_facts
 from app.payments.channels import BEIJING, Channel
 from app.payments.core_banking import CoreBanking, EmbeddedCore
-from app.payments.instructions import find_by_name, find_by_reference, get_instruction, list_instructions
+from app.payments.instructions import (
+    find_by_name,
+    find_by_reference,
+    get_instruction,
+    list_instructions,
+    signed_request,
+)
 from app.payments.ledger import InsufficientFunds, Transfer, transit_account
 from app.payments.lifecycle import State
 from app.payments.limits import give_back, use_limits
-from app.payments.messages import PaymentDocument, StatusDocument, parse_document
+from app.payments.messages import PaymentDocument, StatusDocument
 from app.payments.models import (
     AccountKind,
     DispatchState,
@@ -35,6 +41,7 @@ from app.payments.models import (
 from app.payments.parties import NotRoutable, Route, route_payee
 from app.payments.risk import STANDARD, Outcome, RiskFacts, assess
 from app.problems import Conflict, Fault, NotFound, Problem
+from app.routing.documents import parse_document
 from app.routing.messages import candidate_body
 from app.wiring import Services
 
@@ -99,7 +106,7 @@ def pay(services: Services, session: Session, verified: VerifiedRequest) -> Gate
     # 3. What the document says of the enterprise and of time must be so.
     _verify_document(attempt)
     # 4. The limits of the authorization.
-    authorization = verified.authorization
+    authorization = signed_request(verified).authorization
     day = now.astimezone(BEIJING).date()
     use_limits(session, authorization.id, document.amount_minor, day, authorization.limits)
     details: dict[str, Any] = {}
@@ -127,7 +134,7 @@ def pay(services: Services, session: Session, verified: VerifiedRequest) -> Gate
 def status(services: Services, session: Session, verified: VerifiedRequest) -> GatewayAnswer:
     """Where an instruction stands now. Raises InvalidDocument, NotFound (also for another enterprise's)."""
     asked = parse_document(verified.document, StatusDocument)
-    tenant_id = verified.authorization.enterprise_tenant_id
+    tenant_id = signed_request(verified).authorization.enterprise_tenant_id
     if asked.instruction_id is not None:
         payment = find_by_name(session, tenant_id, asked.instruction_id)
     else:
@@ -135,22 +142,19 @@ def status(services: Services, session: Session, verified: VerifiedRequest) -> G
     if payment is None:
         raise NotFound("there is no such instruction")
     steps = [
-        {"state": step.state.value, "at": step.at.isoformat()}
-        for step in instructions.list_steps(session, payment.id)
+        {"state": step.state.value, "at": step.at.isoformat()} for step in instructions.list_steps(session, payment.id)
     ]
     body = platform_facts(payment) | {"updated_at": payment.updated_at.isoformat(), "steps": steps}
     balance = EmbeddedCore(session, services.clock()).balance(payment.payer_account)
-    return GatewayAnswer(
-        status=_OK, body=body, sealed=enterprise_facts(payment) | {"available_balance_minor": balance}
-    )
+    return GatewayAnswer(status=_OK, body=body, sealed=enterprise_facts(payment) | {"available_balance_minor": balance})
 
 
 def record_refusal(services: Services, session: Session, verified: VerifiedRequest, refusal: Problem) -> None:
     """Keep in the journal that a request was refused, in a transaction of its own after the rollback."""
     body = {
-        "document_sha256": instructions.document_digest(verified.document),
+        "document_sha256": verified.document_sha256,
         "reason": refusal.code,
-        "authorization_id": verified.authorization.id,
+        "authorization_id": signed_request(verified).authorization.id,
     }
     services.journal.append(
         session, "payment-refused", subject=verified.request_id, actor=verified.application_id, body=body
@@ -179,8 +183,9 @@ def list_accounts(session: Session, tenant_id: str) -> list[tuple[str, str, int]
 
 
 def _saved_answer(session: Session, verified: VerifiedRequest, document: PaymentDocument) -> GatewayAnswer:
-    payment = find_by_name(session, verified.authorization.enterprise_tenant_id, document.instruction_id)
-    if payment is None or payment.document_digest != instructions.document_digest(verified.document):
+    tenant_id = signed_request(verified).authorization.enterprise_tenant_id
+    payment = find_by_name(session, tenant_id, document.instruction_id)
+    if payment is None or payment.document_sha256 != verified.document_sha256:
         raise Conflict("the instruction_id names a different document")
     return GatewayAnswer(status=_OK, body=payment.answer["body"], sealed=payment.answer["sealed"])
 
@@ -208,7 +213,7 @@ def _control_risk(attempt: _Attempt) -> None:
     facts = RiskFacts(
         amount_minor=payment.amount_minor,
         payee_account=payment.payee_account,
-        custody=str(attempt.verified.authorization.custody),
+        custody=str(signed_request(attempt.verified).authorization.custody),
         new_payee=instructions.is_new_payee(session, payment),
         recent_payments=instructions.count_recent(session, payment, _VELOCITY_WINDOW, at_most),
         at=attempt.now,
@@ -264,7 +269,7 @@ def _book(attempt: _Attempt, route: Route) -> None:
 
 def _journal(services: Services, session: Session, payment: PaymentInstruction) -> None:
     body = {
-        "document_sha256": payment.document_digest,
+        "document_sha256": payment.document_sha256,
         "state": State(payment.state).value,
         "reasons": list(payment.reasons),
         "authorization_id": payment.authorization_id,

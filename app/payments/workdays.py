@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import date
 
-import chinese_calendar  # type: ignore[import-untyped]
+import chinese_calendar
 
 
 class CalendarUnknown(LookupError):

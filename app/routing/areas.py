@@ -45,11 +45,10 @@ _PROVINCE = "|".join(
     for province in sorted({area.province for area in AREAS}, key=len, reverse=True)
 )
 _CITY = "|".join(
-    rf"(?<![a-z]){spelling}(?![a-z])" if spelling.isascii() else spelling + _NOT_A_STREET
-    for spelling in _SPELLINGS
+    rf"(?<![a-z]){spelling}(?![a-z])" if spelling.isascii() else spelling + _NOT_A_STREET for spelling in _SPELLINGS
 )
 # What surrounds a city's name without saying anything: 江苏省 before, 市 or 市分行 or 分行 after.
-_PLACE = re.compile(rf"(?:{_PROVINCE})|(?P<city>{_CITY})(?:市(?!场|区|中|南|北|东|西|政))?(?:分行(?!营业))?")
+_PLACE = re.compile(rf"(?:{_PROVINCE})|(?P<city>{_CITY})(?:市(?!场|区|政|[中南北](?:区|支行|$)))?(?:分行(?!营业))?")
 
 
 def find_areas(text: str) -> AreaFinding:

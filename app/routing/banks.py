@@ -10,9 +10,7 @@ from enum import IntEnum
 from app.routing.normalise import DATA, normalise
 
 # A name of another bank that the table does not know, left over once the known names are taken out.
-_OTHER_BANK = re.compile(
-    r"银行(?!街|路|大厦|卡)|农商行|信用社|信用联社|信用合作|\bbank\b|\bbanco\b|\bbanque\b"
-)
+_OTHER_BANK = re.compile(r"银行(?!街|路|大厦|卡)|农商行|信用社|信用联社|信用合作|\bbank\b|\bbanco\b|\bbanque\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +122,7 @@ def find_banks(text: str) -> BankFinding:
 
     Weak spellings count only where no stronger one stands, or at the beginning.
     """
-    mentions = [
-        BankMention(*_LEXICON[match.group()], match.start(), match.end()) for match in _NAMES.finditer(text)
-    ]
+    mentions = [BankMention(*_LEXICON[match.group()], match.start(), match.end()) for match in _NAMES.finditer(text)]
     strongest = max((mention.strength for mention in mentions), default=Strength.BARE)
     counted = [mention for mention in mentions if mention.strength is strongest or mention.start == 0]
     if strongest is Strength.BARE:
@@ -136,6 +132,4 @@ def find_banks(text: str) -> BankFinding:
         rest = f"{rest[: mention.start]} {rest[mention.end :]}"
     named = tuple(dict.fromkeys(mention.bank for mention in counted))
     unknown_bank = _OTHER_BANK.search(rest) is not None
-    return BankFinding(
-        named[0] if len(named) == 1 and not unknown_bank else None, named, unknown_bank, rest.strip()
-    )
+    return BankFinding(named[0] if len(named) == 1 and not unknown_bank else None, named, unknown_bank, rest.strip())

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from app.routing.banks import HOME_BANK
 from app.routing.directory import Match
+from app.routing.documents import Document
 from app.routing.recognition import Resolution, RoutingQuery
 
 
-class ResolveRequest(BaseModel):
+class ResolveRequest(Document):
     """The JSON body of `POST /api/v1/routing/resolve`.
 
     Texts may be odd: recognition answers them with a reason.
     """
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     text: str = Field(default="", max_length=10_000)
     clearing_code: str | None = Field(default=None, max_length=64)
@@ -36,9 +35,7 @@ def resolution_body(resolution: Resolution) -> dict[str, Any]:
         "bank": {"id": bank.id, "name": bank.name, "prefix": bank.prefix} if bank else None,
         "city": {"area_code": area.code, "name": area.name} if area else None,
         "branch": (
-            {"clearing_code": resolution.branch.code, "name": resolution.branch.name}
-            if resolution.branch
-            else None
+            {"clearing_code": resolution.branch.code, "name": resolution.branch.name} if resolution.branch else None
         ),
         "same_bank": resolution.is_same_bank(HOME_BANK),
         "candidates": [candidate_body(match) for match in resolution.candidates],

@@ -17,9 +17,7 @@ def _read_traditional() -> dict[int, str]:
 
 _TO_SIMPLIFIED = _read_traditional()
 _CHINA_IN_BRACKETS = re.compile(r"\((?:中国|china)\)")
-_LEGAL_FORM = re.compile(
-    r"股份有限公司|有限责任公司|有限公司|\b(?:co\.?,? ?ltd\.?|limited|ltd|corporation)(?![a-z])"
-)
+_LEGAL_FORM = re.compile(r"股份有限公司|有限责任公司|有限公司|\b(?:co\.?,? ?ltd\.?|limited|ltd|corporation)(?![a-z])")
 _NOT_TEXT = re.compile(r"[^0-9a-z\u3400-\u9fff]+")
 _SPACE_BESIDE_CHINESE = re.compile(r"(?<![0-9a-z]) | (?![0-9a-z])")
 

@@ -112,9 +112,7 @@ def _from_code(code: ClearingCode, reading: _Reading, directory: Directory) -> R
     return answer(Decision.AUTO, ("clearing-code",), bank=bank, candidates=candidates, branch=branch)
 
 
-def _contradictions(
-    bank: Bank | None, area: Area | None, branch: Branch | None, reading: _Reading
-) -> tuple[str, ...]:
+def _contradictions(bank: Bank | None, area: Area | None, branch: Branch | None, reading: _Reading) -> tuple[str, ...]:
     found = []
     banks, areas = reading.banks, reading.areas
     if banks.unknown_bank or (banks.named and bank is not None and banks.named != (bank,)):
@@ -139,9 +137,7 @@ def _from_text(text: str, reading: _Reading, directory: Directory) -> Resolution
     matches = directory.find_alike(bank.id, area_codes, reading.core or MAIN_OFFICE)
     alike = tuple(match for match in matches if match.similarity >= LEAST_SIMILARITY)[:MAX_CANDIDATES]
     if not reading.core:
-        alike = tuple(
-            replace(match, similarity=0.0) for match in alike
-        )  # offered, but like nothing that was typed
+        alike = tuple(replace(match, similarity=0.0) for match in alike)  # offered, but like nothing that was typed
     exact = [match for match in matches if match.similarity == 1.0]
     doubts = _doubts(reading, exact)
     answer = partial(_answer, directory, bank=bank, area=area)

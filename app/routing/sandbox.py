@@ -48,8 +48,6 @@ def generate_sandbox() -> Iterator[Branch]:
 
 def _branch_names(bank: Bank, area: Area) -> Iterator[str]:
     yield "分行营业部"
-    order = sorted(
-        _STREETS, key=lambda street: hashlib.sha256(f"{bank.id}{area.code}{street}".encode()).digest()
-    )
+    order = sorted(_STREETS, key=lambda street: hashlib.sha256(f"{bank.id}{area.code}{street}".encode()).digest())
     for street in order[: _BRANCHES_PER_CITY[bank.kind]]:
         yield f"{street}支行"

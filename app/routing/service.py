@@ -63,16 +63,12 @@ def _read_version(session: Session, version: str, kind: str) -> Directory:
     return Directory(version, kind, (Branch(*row) for row in session.execute(statement)))
 
 
-def _store_version(
-    services: Services, session: Session, version: str, kind: str, branches: list[Branch]
-) -> int:
+def _store_version(services: Services, session: Session, version: str, kind: str, branches: list[Branch]) -> int:
     now = services.clock()
     for branch in branches:
         parse_clearing_code(branch.code)
     session.add(
-        DirectoryVersion(
-            version=version, kind=kind, effective_on=now.date(), branches=len(branches), loaded_at=now
-        )
+        DirectoryVersion(version=version, kind=kind, effective_on=now.date(), branches=len(branches), loaded_at=now)
     )
     session.flush()
     session.execute(

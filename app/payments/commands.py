@@ -1,0 +1,33 @@
+"""Commands of operators: `flask payments …`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from flask.cli import AppGroup
+
+from app.payments.jobs import dispatch_outbox
+from app.payments.ledger import inspect_ledger
+from app.wiring import current_services
+
+payments = AppGroup("payments", help="The ledger and the outbox.")
+GROUPS = (payments,)
+
+
+@payments.command("check-ledger")
+def check_ledger() -> None:
+    """Recompute every balance from the transfers; ends with status 1 where a fen is missing."""
+    services = current_services()
+    with services.reading() as session:
+        report = inspect_ledger(session)
+    click.echo(f"{report.accounts} accounts, sum of balances {report.sum_of_balances_minor} fen")
+    for number in report.differing_accounts:
+        click.echo(f"differs from its transfers: {number}")
+    sys.exit(0 if report.is_sound else 1)
+
+
+@payments.command("dispatch")
+def dispatch() -> None:
+    """Send what waits in the outbox now; the jobs process does the same all the time."""
+    click.echo(f"{dispatch_outbox(current_services())} instructions finished")
