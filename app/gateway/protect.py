@@ -1,0 +1,100 @@
+"""`@protected`: the only way into /api/v1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from app.gateway.answers import GatewayAnswer, make_response
+from app.gateway.problems import ContentTooLarge
+from app.gateway.refusals import record_refusal
+from app.gateway.requests import MAX_BODY, IncomingRequest
+from app.gateway.transport import find_client_certificate
+from app.gateway.verify import Attempt, verify_request
+from app.problems import Problem
+from app.wiring import Services, current_services
+
+_ATTRIBUTE = "gateway_protection"
+_FIELDS = (
+    "Authorization",
+    "Content-Type",
+    "Content-Digest",
+    "Content-Encoding",
+    "DPoP",
+    "Signature",
+    "Signature-Input",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What a view demands: a scope, and whether an enterprise's content is the second identity."""
+
+    scope: str
+    content: bool
+
+
+def protected(*, scope: str, content: bool = True) -> Callable[[Callable[..., GatewayAnswer]], Callable[..., Response]]:
+    """Let only verified requests reach the view, as its argument `verified`, and make its answer a response.
+
+    `content=False` is for what concerns no enterprise: the platform's signature alone.
+    """
+
+    def decorate(view: Callable[..., GatewayAnswer]) -> Callable[..., Response]:
+        @wraps(view)
+        def guarded(**path: Any) -> Response:
+            services = current_services()
+            attempt = Attempt(g.request_id)
+            try:
+                incoming = read_request(services)
+                verified = verify_request(services, attempt, incoming, scope=scope, content=content)
+            except Problem as refusal:
+                record_refusal(services, attempt, refusal, str(request.url_rule))
+                raise
+            answer = view(verified=verified, **path)
+            return make_response(services, answer, verified.product_x5t_s256)
+
+        setattr(guarded, _ATTRIBUTE, Protection(scope, content))
+        return guarded
+
+    return decorate
+
+
+def find_protection(view: Callable[..., Any]) -> Protection | None:
+    """What `@protected` demands for a view; None for a view that it does not guard."""
+    return getattr(view, _ATTRIBUTE, None)
+
+
+def read_request(services: Services) -> IncomingRequest:
+    """The request as sent, with its body. Raises ContentTooLarge."""
+    request.max_content_length = MAX_BODY
+    try:
+        return read_head(services, request.get_data())
+    except RequestEntityTooLarge as exc:
+        raise ContentTooLarge(f"a request has at most {MAX_BODY} octets") from exc
+
+
+def read_head(services: Services, body: bytes = b"") -> IncomingRequest:
+    """The request without reading its body. The target is built on the issuer URL: Host is the sender's word only."""
+    return IncomingRequest(
+        method=request.method,
+        target_uri=services.settings.issuer_url + _target(),
+        headers={name.lower(): request.headers[name] for name in _FIELDS if name in request.headers},
+        body=body,
+        tls_x5t_s256=find_client_certificate(request.environ),
+    )
+
+
+def _target() -> str:
+    """Path and query as they stood in the request line, before anything decoded them."""
+    raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or ""
+    if raw.startswith("/"):
+        return str(raw)
+    query = request.query_string.decode("latin-1")
+    return quote(request.path, safe="/:@!$&'()*+,;=-._~") + (f"?{query}" if query else "")

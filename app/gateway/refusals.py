@@ -1,0 +1,35 @@
+"""Refusals are counted per worker, and kept in the journal once the platform is known."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from app.gateway.verify import Attempt
+from app.problems import Problem
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+log = logging.getLogger(__name__)
+
+REFUSALS: Counter[str] = Counter()
+"""By problem code, since this worker started."""
+
+
+def record_refusal(services: Services, attempt: Attempt, refusal: Problem, route: str) -> None:
+    """Count and journal a refusal, in a transaction of its own: no personal data, no content, no token.
+
+    A stranger's request is only counted and logged, so that nobody without a token can fill the journal.
+    """
+    REFUSALS[refusal.code] += 1
+    facts = {"request_id": attempt.request_id, "route": route, "problem": refusal.code}
+    log.info("request refused", extra={**facts, "client_id": attempt.client_id})
+    if attempt.client_id is None:
+        return
+    body = {"problem": refusal.code, "route": route}
+    with services.transaction() as session:
+        services.journal.append(
+            session, "request-refused", subject=attempt.request_id, actor=attempt.client_id, body=body
+        )

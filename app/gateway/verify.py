@@ -1,0 +1,211 @@
+"""The ordered checks of protocol.md. What comes out is proven; what fails says why and stops at once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from app import once
+from app.gateway.certificates import KnownCertificate, UnknownCertificate, get_good_certificate
+from app.gateway.content import SignedContent, open_content, verify_content
+from app.gateway.documents import InvalidJson, canonical, parse_object
+from app.gateway.httpsig import HttpSignatureError, verify, verify_content_digest
+from app.gateway.problems import (
+    InvalidContent,
+    InvalidDocument,
+    InvalidMessageSignature,
+    InvalidToken,
+    NotAuthorized,
+    Replayed,
+)
+from app.gateway.requests import IncomingRequest, UnverifiedRequest, component_values, parse_request
+from app.oauth.authorizations import StandingAuthorization, get_standing_cached
+from app.oauth.tokens import AccessToken, TokenInvalid, verify_access_token
+from app.problems import Fault, NotFound
+from pki.errors import InvalidIdentifier
+from pki.identifiers import parse_product_urn
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+WINDOW = timedelta(seconds=60)  # how far `created` may be from the bank's clock, either way
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A request on its way through the checks; `client_id` is set as soon as it is proven."""
+
+    request_id: str
+    client_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedRequest:
+    """A request of which both identities are proven (or the platform's alone, where that is enough).
+
+    `document` is the canonical JSON (RFC 8785) of the endpoint's document, empty where a request has none. With
+    an enterprise's content `authorization`, `product_x5t_s256` and `content_jti` are set, otherwise None.
+    """
+
+    request_id: str
+    client_id: str
+    application_id: str
+    platform_tenant_id: str
+    scope: frozenset[str]
+    api_x5t_s256: str
+    authorization: StandingAuthorization | None
+    product_x5t_s256: str | None
+    content_jti: str | None
+    document: bytes
+    document_sha256: str
+    received_at: datetime
+
+
+def verify_request(
+    services: Services, attempt: Attempt, incoming: IncomingRequest, *, scope: str, content: bool
+) -> VerifiedRequest:
+    """Check a request in the order of protocol.md. Raises the Problem of the first check that fails."""
+    # 1. Size and form.
+    unverified = parse_request(incoming, content=content)
+    # 2. The token, and what it is good for.
+    token = _verify_token(services, unverified, scope)
+    attempt.client_id = token.client_id
+    # 3. The binding of the token to a key that this request shows.
+    _verify_binding(token, unverified, incoming)
+    # 4. The API certificate: path, time, revocation.
+    api_certificate = _verify_api_certificate(services, token, unverified)
+    # 5. The message signature, the digest, `created`.
+    _verify_message(services, api_certificate, unverified, incoming)
+    # 6. The nonce, spent only now that the signature is good.
+    _spend_nonce(services, api_certificate, unverified)
+    signed = certificate = None
+    if unverified.sealed_content is not None:
+        # 7. Decryption.
+        unverified_content = open_content(services, unverified.sealed_content)
+        # 8. The product certificate: the one of the token, path, time, revocation.
+        certificate = _verify_product_certificate(services, token, unverified_content.header.get("x5t#S256"))
+        # 9. and 10. The content signature; `iss`, `aud`, `client_id`, `htm`, `htu`, `exp`.
+        signed = verify_content(services, unverified_content, certificate, token, incoming)
+        # 11. The `jti`, once per product certificate.
+        _spend_jti(services, certificate, signed)
+    # 12. The standing authorization: this platform, enterprise, product, custody; amounts are the endpoint's.
+    authorization = _verify_authorization(services, token, certificate) if certificate is not None else None
+    # 13. The document.
+    document = _canonical_document(signed, incoming)
+    return VerifiedRequest(
+        request_id=attempt.request_id,
+        client_id=token.client_id,
+        application_id=token.application_id,
+        platform_tenant_id=token.platform_tenant_id,
+        scope=token.scope,
+        api_x5t_s256=api_certificate.x5t_s256,
+        authorization=authorization,
+        product_x5t_s256=certificate.x5t_s256 if certificate is not None else None,
+        content_jti=signed.jti if signed is not None else None,
+        document=document,
+        document_sha256=hashlib.sha256(document).hexdigest(),
+        received_at=services.clock(),
+    )
+
+
+def _verify_token(services: Services, unverified: UnverifiedRequest, scope: str) -> AccessToken:
+    try:
+        token = verify_access_token(services, unverified.token)
+    except TokenInvalid as exc:
+        raise InvalidToken(str(exc)) from exc
+    if scope not in token.scope:
+        raise NotAuthorized(f"the access token has not the scope {scope}")
+    return token
+
+
+def _verify_binding(token: AccessToken, unverified: UnverifiedRequest, incoming: IncomingRequest) -> None:
+    """RFC 8705 §3 by the TLS connection, or by the message signature that the next steps prove."""
+    if token.certificate_x5t_s256 not in (incoming.tls_x5t_s256, unverified.keyid):
+        raise InvalidToken("the access token is bound to another certificate")
+
+
+def _verify_api_certificate(services: Services, token: AccessToken, unverified: UnverifiedRequest) -> KnownCertificate:
+    try:
+        certificate = get_good_certificate(services, unverified.keyid, "api")
+    except UnknownCertificate as exc:
+        raise InvalidMessageSignature("keyid names no API certificate") from exc
+    if certificate.application_id != token.application_id:
+        raise InvalidMessageSignature("keyid names another application's certificate")
+    return certificate
+
+
+def _verify_message(
+    services: Services,
+    certificate: KnownCertificate,
+    unverified: UnverifiedRequest,
+    incoming: IncomingRequest,
+) -> None:
+    try:
+        values = component_values(incoming)
+        verify(certificate.public_key, unverified.signature, unverified.stated, values)
+        if unverified.digest is not None:
+            verify_content_digest(unverified.digest, incoming.body)
+    except HttpSignatureError as exc:
+        raise InvalidMessageSignature(str(exc)) from exc
+    now = services.clock().timestamp()
+    if abs(now - unverified.created) > WINDOW.total_seconds():
+        raise InvalidMessageSignature("created is not within 60 s of the bank's clock")
+    if unverified.stated.expires is None or now >= unverified.stated.expires:
+        raise InvalidMessageSignature("the message signature has expired")
+
+
+def _spend_nonce(services: Services, certificate: KnownCertificate, unverified: UnverifiedRequest) -> None:
+    # `created` lets the message in until WINDOW after it; the second WINDOW is for clocks that were set back.
+    forget_at = datetime.fromtimestamp(unverified.created, UTC) + 2 * WINDOW
+    with services.transaction() as session:
+        fresh = once.spend(session, "message-nonce", certificate.x5t_s256, unverified.nonce, forget_at)
+    if not fresh:
+        raise Replayed("the nonce was used before")
+
+
+def _verify_product_certificate(services: Services, token: AccessToken, named: object) -> KnownCertificate:
+    if token.product_x5t_s256 is None:
+        raise NotAuthorized("the access token is for no enterprise's product")
+    if named != token.product_x5t_s256:
+        raise InvalidContent
+    try:
+        return get_good_certificate(services, token.product_x5t_s256, "product-sign")
+    except UnknownCertificate as exc:
+        raise InvalidContent from exc
+
+
+def _spend_jti(services: Services, certificate: KnownCertificate, signed: SignedContent) -> None:
+    with services.transaction() as session:
+        fresh = once.spend(session, "content-jti", certificate.x5t_s256, signed.jti, signed.expires_at + WINDOW)
+    if not fresh:
+        raise Replayed("the content was used before")
+
+
+def _verify_authorization(
+    services: Services, token: AccessToken, certificate: KnownCertificate
+) -> StandingAuthorization:
+    try:
+        authorization = get_standing_cached(services, token.authorization_id or "")
+        enterprise = parse_product_urn(certificate.uri)
+    except (NotFound, InvalidIdentifier) as exc:
+        raise NotAuthorized("no authorization stands") from exc
+    stands_for = (
+        authorization.application_id,
+        (authorization.uscc, authorization.product),
+        authorization.product_x5t_s256,
+        authorization.custody,
+    )
+    if stands_for != (token.application_id, enterprise, certificate.x5t_s256, certificate.custody):
+        raise NotAuthorized("the authorization is for another platform, enterprise, product or custody")
+    return authorization
+
+
+def _canonical_document(signed: SignedContent | None, incoming: IncomingRequest) -> bytes:
+    try:
+        if signed is not None:
+            return canonical(dict(signed.document))
+        return canonical(parse_object(incoming.body)) if incoming.body else b""
+    except InvalidJson as exc:
+        raise InvalidDocument("1 fault", faults=(Fault(exc.pointer, exc.reason),)) from exc

@@ -1,0 +1,51 @@
+"""OAuth requests as Authlib sees them: a form in which every parameter occurs once."""
+
+# mypy: disallow-subclassing-any=False
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Payload, OAuth2Request
+
+MAX_FORM = 32 * 1024  # octets
+_MAX_PARAMETERS = 40
+
+
+class _Payload(OAuth2Payload):
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+
+    @property
+    def data(self) -> dict[str, str]:
+        return self._values
+
+    @property
+    def datalist(self) -> defaultdict[str, list[str]]:
+        return defaultdict(list, {name: [value] for name, value in self._values.items()})
+
+
+class FormRequest(OAuth2Request):
+    """A request with parsed parameters; `uri` is made from the settings, never from the Host header."""
+
+    def __init__(self, method: str, uri: str, values: dict[str, str]) -> None:
+        super().__init__(method, uri)
+        self.payload = _Payload(values)
+
+    @property
+    def form(self) -> dict[str, str]:
+        values: dict[str, str] = self.payload.data
+        return values
+
+
+def parse_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Each parameter at most once, empty ones left out (RFC 6749 §3.1, §3.2). Raises InvalidRequestError."""
+    values: dict[str, str] = {}
+    for number, (name, value) in enumerate(pairs):
+        if number >= _MAX_PARAMETERS:
+            raise InvalidRequestError("Too many parameters.")
+        if name in values:
+            raise InvalidRequestError("A parameter occurs twice.")
+        values[name] = value
+    return {name: value for name, value in values.items() if value}

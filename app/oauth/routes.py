@@ -1,0 +1,89 @@
+"""HTTP of the authorization server on the platforms' door: parse, one call, answer. Errors keep RFC 6749 bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from authlib.oauth2.rfc6749.errors import OAuth2Error
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from app.gateway.transport import find_client_certificate
+from app.oauth import client_auth
+from app.oauth.jwks import key_set
+from app.oauth.messages import MAX_FORM, FormRequest, parse_parameters
+from app.oauth.metadata import server_metadata
+from app.oauth.server import Server
+from app.wiring import current_services
+
+blueprint = Blueprint("oauth", __name__)
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+@blueprint.get("/.well-known/oauth-authorization-server")
+def metadata() -> Response:
+    response = jsonify(server_metadata(current_services().settings))
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+@blueprint.get("/oauth/jwks")
+def jwks() -> Response:
+    response = jsonify(key_set(current_services()))
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+@blueprint.post("/oauth/token")
+def token() -> Response:
+    return _answer(Server.create_token_response)
+
+
+@blueprint.post("/oauth/par")
+def pushed_authorization_request() -> Response:
+    return _answer(lambda server, form: server.create_endpoint_response("pushed_authorization_request", form))
+
+
+@blueprint.post("/oauth/introspect")
+def introspect() -> Response:
+    return _answer(lambda server, form: server.create_endpoint_response("introspection", form))
+
+
+@blueprint.post("/oauth/revoke")
+def revoke() -> Response:
+    return _answer(lambda server, form: server.create_endpoint_response("revocation", form))
+
+
+def _answer(endpoint: Callable[[Server, FormRequest], Response]) -> Response:
+    """Prove the client first, then everything that must happen once in one transaction.
+
+    Authlib turns a refusal into an answer, so the transaction commits and what was spent stays spent.
+    """
+    services = current_services()
+    form = _parse_form(services.settings.issuer_url)
+    _ = services.hierarchy  # loaded before the transaction, which must not wait for a second connection
+    proof = client_auth.prove(services, form, find_client_certificate(request.environ))
+    with services.transaction() as session:
+        return endpoint(Server(services, session, proof), form)
+
+
+def _parse_form(issuer_url: str) -> FormRequest:
+    request.max_content_length = MAX_FORM
+    if request.mimetype != _FORM or request.query_string:
+        raise InvalidRequestError(f"Parameters are sent as {_FORM} in the body.")
+    return FormRequest("POST", issuer_url + request.path, parse_parameters(request.form.items(multi=True)))
+
+
+@blueprint.errorhandler(OAuth2Error)
+def _oauth_error(error: OAuth2Error) -> Response:
+    status, body, headers = error()
+    return Response(jsonify(body).data, status, headers)
+
+
+@blueprint.errorhandler(HTTPException)
+def _http_error(error: HTTPException) -> Response:
+    response = jsonify({"error": "invalid_request", "error_description": error.name})
+    response.status_code = error.code or 400
+    return response

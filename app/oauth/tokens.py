@@ -1,0 +1,141 @@
+"""Access tokens: JWTs after RFC 9068, ES256, five minutes, bound to the API certificate (RFC 8705 §3)."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.gateway.cache import caches_of
+from app.gateway.jose import JoseError, parse_jws, sign_jwt
+from app.oauth.models import Application, Authorization, RevokedToken
+from app.oauth.scopes import format_scope, parse_scope
+from pki.identifiers import product_urn
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+LIFETIME = timedelta(minutes=5)
+MAX_TOKEN = 4096  # characters; ours have about 900
+_TYP = "at+jwt"
+_SKEW = timedelta(seconds=10)
+
+
+class TokenInvalid(Exception):
+    """Not an access token of this server that is good now. The reason may be shown to whoever sent it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token whose signature and issuer are proven. What it is bound to must still be shown by its bearer."""
+
+    jti: str
+    client_id: str
+    application_id: str
+    platform_tenant_id: str
+    scope: frozenset[str]
+    issued_at: datetime
+    expires_at: datetime
+    certificate_x5t_s256: str
+    authorization_id: str | None
+    product_x5t_s256: str | None
+
+
+def audience(services: Services) -> str:
+    """The protected resource that tokens are good for (RFC 9068 §2.2)."""
+    return f"{services.settings.issuer_url}/api/v1"
+
+
+def issue_access_token(
+    services: Services,
+    *,
+    application: Application,
+    scope: frozenset[str],
+    certificate_x5t_s256: str,
+    authorization: Authorization | None = None,
+) -> str:
+    """A signed token bound to the API certificate with which the client authenticated."""
+    now = int(services.clock().timestamp())
+    claims: dict[str, Any] = {
+        "iss": services.settings.issuer_url,
+        "sub": application.client_id,
+        "aud": audience(services),
+        "iat": now,
+        "exp": now + int(LIFETIME.total_seconds()),
+        "jti": secrets.token_urlsafe(18),
+        "client_id": application.client_id,
+        "scope": format_scope(scope),
+        "cnf": {"x5t#S256": certificate_x5t_s256},
+    }
+    if authorization is not None:
+        claims |= {
+            "sub": product_urn(authorization.uscc, authorization.product),
+            "authorization_id": authorization.id,
+            "product_x5t#S256": authorization.product_x5t_s256,
+        }
+    held = services.hierarchy.gateway_sign
+    return sign_jwt(held.key, claims, typ=_TYP, header={"kid": held.x5t_s256})
+
+
+def verify_access_token(services: Services, text: str) -> AccessToken:
+    """The token, proven to be ours and good now; remembered per worker until the revocation epoch moves on.
+
+    Raises TokenInvalid.
+    """
+
+    def prove() -> AccessToken:
+        with services.reading() as session:
+            return _prove(services, session, text)
+
+    key = hashlib.sha256(text.encode()).hexdigest()
+    token = caches_of(services).tokens.get_or_make(services.epoch.current(), key, prove)
+    _check_time(token, services.clock())
+    return token
+
+
+def read_access_token(services: Services, session: Session, text: str) -> AccessToken:
+    """As `verify_access_token`, in the caller's transaction and from no memory. Raises TokenInvalid."""
+    token = _prove(services, session, text)
+    _check_time(token, services.clock())
+    return token
+
+
+def _prove(services: Services, session: Session, text: str) -> AccessToken:
+    held = services.hierarchy.gateway_sign
+    try:
+        unverified = parse_jws(text, typ={_TYP}, limit=MAX_TOKEN)
+        if unverified.header.get("kid") != held.x5t_s256:
+            raise TokenInvalid("the access token is not signed by this server")
+        claims = unverified.verify(held.key.public_key())
+    except JoseError as exc:
+        raise TokenInvalid("the access token is not signed by this server") from exc
+    if (claims["iss"], claims["aud"]) != (services.settings.issuer_url, audience(services)):
+        raise TokenInvalid("the access token is for another server")
+    application = session.scalars(select(Application).where(Application.client_id == claims["client_id"])).first()
+    revoked = session.get(RevokedToken, claims["jti"]) is not None
+    if application is None or application.disabled_at is not None or revoked:
+        raise TokenInvalid("the access token was revoked")
+    return AccessToken(
+        jti=claims["jti"],
+        client_id=claims["client_id"],
+        application_id=application.id,
+        platform_tenant_id=application.tenant_id,
+        scope=parse_scope(claims["scope"]),
+        issued_at=datetime.fromtimestamp(claims["iat"], UTC),
+        expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+        certificate_x5t_s256=claims["cnf"]["x5t#S256"],
+        authorization_id=claims.get("authorization_id"),
+        product_x5t_s256=claims.get("product_x5t#S256"),
+    )
+
+
+def _check_time(token: AccessToken, now: datetime) -> None:
+    if now >= token.expires_at:
+        raise TokenInvalid("the access token has expired")
+    if now < token.issued_at - _SKEW:
+        raise TokenInvalid("the access token is from the future")

@@ -1,0 +1,20 @@
+"""Client of the Yunlian open-banking gateway.
+
+Built on public libraries and the protocol's text alone; it shares no code with the service.
+"""
+
+from yunlian.enterprise import Enterprise
+from yunlian.errors import AnswerNotTrusted, OAuthRefused, Refused, YunlianError
+from yunlian.platform import Answer, AuthorizationRequest, Platform, Token
+
+__all__ = [
+    "Answer",
+    "AnswerNotTrusted",
+    "AuthorizationRequest",
+    "Enterprise",
+    "OAuthRefused",
+    "Platform",
+    "Refused",
+    "Token",
+    "YunlianError",
+]

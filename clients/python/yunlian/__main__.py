@@ -1,0 +1,7 @@
+"""`python -m yunlian`."""
+
+import sys
+
+from yunlian.command import main
+
+sys.exit(main())
