@@ -66,7 +66,7 @@ def test_hours_of_the_large_value_system(at: str, opens: str | None) -> None:
     assert hvps_opening(NOW, beijing(at)) == (beijing(opens) if opens else None)
 
 
-@given(st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 20), timezones=st.just(UTC)))
+@given(st.integers(0, 353 * 24 * 60).map(lambda minutes: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)))
 def test_it_opens_when_it_says_and_not_before(at: datetime) -> None:
     opens = hvps_opening(NOW, at)
     if opens is not None:

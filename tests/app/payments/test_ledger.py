@@ -5,7 +5,7 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.payments.account_number import is_account_number, luhn_digit
@@ -18,7 +18,7 @@ from app.payments.ledger import (
     inspect_ledger,
     post,
 )
-from app.payments.models import LedgerTransfer, TransferKind
+from app.payments.models import LedgerAccount, LedgerTransfer, TransferKind
 from tests.app.payments.world import OPENING, PAYER, SUPPLIER, Bank, payment
 
 
@@ -83,7 +83,7 @@ def test_the_database_refuses_what_is_no_transfer(bank: Bank, debit: str, credit
 
 def test_the_database_refuses_an_overdraft_even_past_the_code(bank: Bank) -> None:
     with pytest.raises(IntegrityError), bank.services.transaction() as session:
-        session.execute(text(f"UPDATE ledger_accounts SET balance_minor = -1 WHERE number = '{PAYER}'"))
+        session.execute(update(LedgerAccount).where(LedgerAccount.number == PAYER).values(balance_minor=-1))
 
 
 def test_one_payment_is_booked_once_by_the_database(bank: Bank) -> None:
@@ -95,7 +95,7 @@ def test_one_payment_is_booked_once_by_the_database(bank: Bank) -> None:
 
 def test_a_missing_fen_is_found(bank: Bank) -> None:
     with bank.services.transaction() as session:
-        session.execute(text(f"UPDATE ledger_accounts SET balance_minor = balance_minor - 1 WHERE number = '{PAYER}'"))
+        session.execute(update(LedgerAccount).where(LedgerAccount.number == PAYER).values(balance_minor=OPENING - 1))
     with bank.services.reading() as session:
         report = inspect_ledger(session)
     assert not report.is_sound

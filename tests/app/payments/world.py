@@ -13,8 +13,8 @@ from app.gateway.documents import canonical
 from app.gateway.verify import VerifiedRequest
 from app.identity.models import Tenant, TenantKind
 from app.oauth.authorizations import StandingAuthorization
-from app.payments.account_number import luhn_digit
 from app.payments import service
+from app.payments.account_number import luhn_digit
 from app.payments.service import open_account
 from app.wiring import Services
 from pki.profiles import Custody

@@ -1,0 +1,236 @@
+"""A payment from a verified request to its answer, once and only once."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from app.gateway.problems import InvalidDocument, LimitExceeded
+from app.payments import service
+from app.payments.ledger import balance_of, inspect_ledger
+from app.payments.lifecycle import State
+from app.payments.models import LedgerTransfer, PaymentInstruction, TransferKind
+from app.problems import Conflict, NotFound
+from app.routing.problems import DirectoryMissing
+from app.routing.sandbox import generate_sandbox
+from pki.profiles import Custody
+from tests.app.payments.world import CCB_HANGZHOU, OPENING, PAYER, STRANGER, SUPPLIER, Bank, payment
+
+
+def balance(bank: Bank, number: str) -> int:
+    with bank.services.reading() as session:
+        assert inspect_ledger(session).is_sound
+        return balance_of(session, number)
+
+
+def bookings(bank: Bank) -> int:
+    with bank.services.reading() as session:
+        made = select(func.count()).where(LedgerTransfer.kind != TransferKind.OPENING)
+        return session.scalar(made) or 0
+
+
+def states(bank: Bank, answer: Any) -> list[State]:
+    with bank.services.reading() as session:
+        view = service.get_instruction(session, bank.enterprise, answer.body["bank_reference"])
+    return [step.state for step in view.steps]
+
+
+def elsewhere(**changes: Any) -> dict[str, Any]:
+    payee = {"name": "李四", "account": "6217000010001234567", "bank_text": CCB_HANGZHOU}
+    return payment(payee=payee | changes.pop("payee", {}), **changes)
+
+
+def test_within_the_bank_it_is_settled_at_once(bank: Bank) -> None:
+    answer = bank.pay(payment())
+    assert answer.status == 200
+    assert answer.body["state"] == "settled"
+    assert answer.body["channel"] == "book"
+    assert answer.body["same_bank"] is True
+    assert answer.sealed["available_balance_minor"] == OPENING - 123_45
+    assert (balance(bank, PAYER), balance(bank, SUPPLIER)) == (OPENING - 123_45, OPENING + 123_45)
+    assert states(bank, answer) == [State.RECEIVED, State.ACCEPTED, State.ROUTED, State.BOOKED, State.SETTLED]
+
+
+def test_the_platform_reads_no_names_accounts_or_amounts(bank: Bank) -> None:
+    body = repr(bank.pay(payment()).body)
+    for secret in (PAYER, SUPPLIER, "苏州供应商", "12345", "货款"):
+        assert secret not in body
+
+
+@pytest.mark.parametrize(("amount", "channel"), [(100, "ibps"), (50_000_01, "beps"), (1_000_000_01, "hvps")])
+def test_to_another_bank_it_is_booked_and_waits_to_be_sent(routed_bank: Bank, amount: int, channel: str) -> None:
+    answer = routed_bank.pay(elsewhere(amount_minor=amount))
+    assert answer.body["state"] == "booked"
+    assert answer.body["channel"] == channel
+    assert answer.body["same_bank"] is False
+    assert answer.sealed["payee"]["bank"] == "中国建设银行"
+    assert (answer.sealed["details"]["leaves_at"] is None) == (channel != "hvps")  # the clock stands on a Sunday
+    assert balance(routed_bank, PAYER) == OPENING - amount
+
+
+def test_the_same_document_gets_the_same_answer_for_ever(bank: Bank, clock: Any) -> None:
+    first = bank.pay(payment(requested_at=clock().isoformat()))
+    clock.advance(timedelta(days=400))
+    again = bank.pay(payment(requested_at=(clock() - timedelta(days=400)).isoformat()))
+    assert again == first
+    assert bookings(bank) == 1
+
+
+def test_a_rejected_payment_is_remembered_too(bank: Bank) -> None:
+    poor = payment(amount_minor=OPENING, payee={"name": "别家企业有限公司", "account": STRANGER})
+    bank.pay(payment(instruction_id="first"))
+    first = bank.pay(poor)
+    assert (first.body["state"], first.body["reasons"]) == ("rejected", ["insufficient-funds"])
+    assert bank.pay(poor) == first
+    assert bookings(bank) == 1
+
+
+def test_another_document_under_the_name_is_a_conflict(bank: Bank) -> None:
+    bank.pay(payment())
+    with pytest.raises(Conflict):
+        bank.pay(payment(amount_minor=1))
+    assert bookings(bank) == 1
+
+
+def test_sixteen_at_once_book_once(bank: Bank) -> None:
+    answers: list[Any] = []
+    start = threading.Barrier(16)
+
+    def send() -> None:
+        start.wait()
+        answers.append(bank.pay(payment()))
+
+    threads = [threading.Thread(target=send) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 16
+    assert all(answer == answers[0] for answer in answers)
+    assert bookings(bank) == 1
+    assert balance(bank, PAYER) == OPENING - 123_45
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "reason"),
+    [
+        ({"payer_account": STRANGER}, "/payer_account", "account-unknown"),
+        ({"payer_account": "622200000000000000000"[:19]}, "/payer_account", "account-check-digit"),
+        ({"payee": {"account": PAYER}}, "/payee/account", "same-as-payer"),
+        ({"requested_at": "2026-11-22T05:00:00Z"}, "/requested_at", "in-the-future"),
+        ({"requested_at": "2026-11-20T04:00:00Z"}, "/requested_at", "too-old"),
+    ],
+)
+def test_a_faulty_document_leaves_nothing_behind(
+    bank: Bank, changes: dict[str, Any], pointer: str, reason: str
+) -> None:
+    with pytest.raises(InvalidDocument) as raised:
+        bank.pay(payment(**changes))
+    assert [(fault.pointer, fault.reason) for fault in raised.value.faults] == [(pointer, reason)]
+    assert bank.pay(payment()).body["state"] == "settled"  # the name is still free
+
+
+def test_the_limit_for_one_payment(bank: Bank) -> None:
+    limits = {"single_minor": 100, "daily_minor": 1000}
+    bank = replace(bank, authorization=replace(bank.authorization, limits=limits))
+    assert bank.pay(payment(amount_minor=100)).body["state"] == "settled"
+    with pytest.raises(LimitExceeded):
+        bank.pay(payment(instruction_id="P-2", amount_minor=101))
+    assert bookings(bank) == 1
+
+
+def test_the_limit_of_a_day_counts_and_begins_anew_at_midnight_in_beijing(bank: Bank, clock: Any) -> None:
+    limits = {"single_minor": 100, "daily_minor": 150}
+    bank = replace(bank, authorization=replace(bank.authorization, limits=limits))
+    bank.pay(payment(instruction_id="P-1", amount_minor=100))
+    with pytest.raises(LimitExceeded):
+        bank.pay(payment(instruction_id="P-2", amount_minor=51))
+    bank.pay(payment(instruction_id="P-3", amount_minor=50))
+    clock.advance(timedelta(hours=12))  # from noon to midnight
+    assert bank.pay(payment(instruction_id="P-2", amount_minor=51)).body["state"] == "settled"
+
+
+def test_a_rejected_payment_uses_nothing_of_the_limit(bank: Bank) -> None:
+    limits = {"single_minor": 3 * OPENING, "daily_minor": 3 * OPENING}
+    bank = replace(bank, authorization=replace(bank.authorization, limits=limits))
+    for number in range(3):
+        answer = bank.pay(payment(instruction_id=f"P-{number}", amount_minor=2 * OPENING))
+        assert answer.body["reasons"] == ["insufficient-funds"]
+    assert bank.pay(payment(instruction_id="P-9", amount_minor=OPENING)).body["state"] == "settled"
+
+
+@pytest.mark.parametrize(
+    ("payee", "reason"),
+    [
+        ({"account": "999999999999"}, "payee-bank-unclear"),
+        ({"bank_text": "某某银行"}, "payee-bank-unclear"),
+        ({"bank_text": "中国工商银行杭州分行营业部", "account": "999999999999"}, "payee-account-unknown"),
+        ({"bank_text": "工商银行", "name": "苏州别的有限公司"}, "payee-name-differs"),
+    ],
+)
+def test_a_payee_that_cannot_be_reached_is_rejected(routed_bank: Bank, payee: dict[str, Any], reason: str) -> None:
+    answer = routed_bank.pay(payment(payee=payee))
+    assert (answer.body["state"], answer.body["reasons"]) == ("rejected", [reason])
+    assert balance(routed_bank, PAYER) == OPENING
+
+
+def test_an_unclear_branch_is_rejected_with_candidates_where_the_channel_needs_it(routed_bank: Bank) -> None:
+    vague = elsewhere(payee={"bank_text": "建行杭州"}, amount_minor=60_000_00)
+    answer = routed_bank.pay(vague)
+    assert answer.body["reasons"] == ["payee-branch-unclear"]
+    assert answer.sealed["details"]["candidates"][0]["name"] == CCB_HANGZHOU
+    small = elsewhere(instruction_id="P-2", payee={"bank_text": "建行杭州"}, amount_minor=100)
+    assert routed_bank.pay(small).body["channel"] == "ibps"
+
+
+def test_a_clearing_code_contradicting_the_bank_is_rejected(routed_bank: Bank) -> None:
+    code = next(branch.code for branch in generate_sandbox() if branch.name == CCB_HANGZHOU)
+    answer = routed_bank.pay(elsewhere(payee={"bank_text": "招商银行", "clearing_code": code}))
+    assert answer.body["reasons"] == ["payee-bank-contradicts-code"]
+    agreed = elsewhere(instruction_id="P-2", payee={"bank_text": "建设银行", "clearing_code": code})
+    assert routed_bank.pay(agreed).sealed["payee"]["clearing_code"] == code
+
+
+def test_without_a_directory_nothing_is_kept(bank: Bank) -> None:
+    with pytest.raises(DirectoryMissing):
+        bank.pay(elsewhere())
+    assert balance(bank, PAYER) == OPENING
+    with bank.services.reading() as session:
+        assert session.scalar(select(func.count()).select_from(PaymentInstruction)) == 0
+
+
+def test_platform_custody_pays_small_sums_only(bank: Bank) -> None:
+    bank = replace(bank, authorization=replace(bank.authorization, custody=Custody.PLATFORM))
+    answer = bank.pay(payment(amount_minor=5_000_01))
+    assert (answer.body["state"], answer.body["reasons"]) == ("rejected", ["risk-custody-ceiling"])
+    assert answer.sealed["details"]["risk"]["policy"] == "standard"
+
+
+def test_the_state_is_asked_for_by_either_name_and_by_the_enterprise_alone(bank: Bank) -> None:
+    answer = bank.pay(payment())
+    by_name = bank.status(instruction_id="P-1")
+    by_reference = bank.status(bank_reference=answer.body["bank_reference"])
+    assert by_name == by_reference
+    assert by_name.body["state"] == "settled"
+    assert [step["state"] for step in by_name.body["steps"]][-1] == "settled"
+    stranger = replace(bank, authorization=replace(bank.authorization, enterprise_tenant_id="somebody-else"))
+    with pytest.raises(NotFound):
+        stranger.status(instruction_id="P-1")
+
+
+def test_pages_list_newest_first_and_only_the_own(bank: Bank) -> None:
+    for number in range(3):
+        bank.pay(payment(instruction_id=f"P-{number}"))
+    with bank.services.reading() as session:
+        listed = service.list_instructions(session, bank.enterprise, limit=2)
+        rest = service.list_instructions(session, bank.enterprise, before=listed[-1].bank_reference)
+        assert service.list_instructions(session, "somebody-else") == []
+        assert len(service.list_instructions(session, None, state=State.SETTLED)) == 3
+        assert [number for number, _, _ in service.list_accounts(session, bank.enterprise)] == [PAYER]
+        with pytest.raises(NotFound):
+            service.get_instruction(session, "somebody-else", listed[0].bank_reference)
+    assert {view.instruction_id for view in (*listed, *rest)} == {"P-0", "P-1", "P-2"}
+    assert len(rest) == 1
