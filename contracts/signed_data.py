@@ -49,6 +49,8 @@ class OpenedSignedData:
     parsed: cms.SignedData
     certificates: tuple[bytes, ...]
     """DER of all embedded certificates, as they stand."""
+    signer_issuer: bytes
+    """DER of the name of whoever issued the signer's certificate. Names compare without regard to case."""
     token: bytes | None
     """DER of the signature time stamp's ContentInfo."""
 
@@ -68,13 +70,14 @@ def open_signed_data(der: bytes) -> OpenedSignedData:
         certificates = tuple(element.whole for element in _elements(members[3].content))
         if len(certificates) > _MAX_CERTIFICATES or any(not _is_plain(c) for c in certificates):
             raise ValueError("certificates")
+        issuer, _ = _elements(fields[1].content, _SEQUENCE, _INTEGER)
         token = _token(fields[6].content) if len(fields) == 7 else None
         parsed = cms.ContentInfo.load(content_info.whole, strict=True)
     except ValueError as exc:
         raise failed(SubIndication.FORMAT_FAILURE, "SignedData is not strict DER") from exc
     if parsed["content_type"].native != "signed_data":
         raise failed(SubIndication.FORMAT_FAILURE, f"not SignedData: {content_type.whole.hex()}")
-    return OpenedSignedData(parsed["content"], certificates, token)
+    return OpenedSignedData(parsed["content"], certificates, issuer.whole, token)
 
 
 def _token(unsigned_attributes: bytes) -> bytes | None:
@@ -91,6 +94,12 @@ def _is_plain(certificate: bytes) -> bool:
     """A Certificate whose signature has no unused bits, which no signature would protect."""
     (outer,) = _elements(certificate, _SEQUENCE)
     return _elements(outer.content, _SEQUENCE, _SEQUENCE, _BIT_STRING)[2].content[:1] == b"\0"
+
+
+def _issuer_of(certificate: bytes) -> bytes:
+    (outer,) = _elements(certificate, _SEQUENCE)
+    to_be_signed = _elements(_elements(outer.content)[0].content)
+    return to_be_signed[3].whole  # after version, serial number and algorithm (RFC 5280 §4.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +175,8 @@ def check_integrity(opened: OpenedSignedData, content_type: str, digest: bytes) 
     if not attributes & {"signing_certificate", "signing_certificate_v2"}:
         raise Finding(SubIndication.SIG_CONSTRAINTS_FAILURE, "the certificate is not among what was signed")
     certificate = info.signer_cert.dump()  # whose digest is among the signed attributes
-    if certificate not in opened.certificates:
-        raise failed(SubIndication.FORMAT_FAILURE, "the signer's certificate is not DER")
+    if certificate not in opened.certificates or opened.signer_issuer != _issuer_of(certificate):
+        raise failed(SubIndication.FORMAT_FAILURE, "the signer's certificate is named in another form")
     return x509.load_der_x509_certificate(certificate)
 
 
