@@ -10,17 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import (
-    DDL,
-    BigInteger,
-    CheckConstraint,
-    ForeignKey,
-    Index,
-    String,
-    Table,
-    UniqueConstraint,
-    event,
-)
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, new_id
@@ -170,32 +160,3 @@ class SimulatedMessage(Base):
     digest: Mapped[str] = mapped_column(String(64))
     reason: Mapped[str | None] = mapped_column(String(8))
     received_at: Mapped[datetime]
-
-
-def append_only_ddl(table: str, dialect: str) -> list[str]:
-    """The statements that make a table append-only on "sqlite" or "postgresql", for migrations too."""
-    if dialect == "sqlite":
-        return [
-            f"CREATE TRIGGER {table}_no_{operation} BEFORE {operation} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-            for operation in ("update", "delete")
-        ]
-    return [
-        f"CREATE OR REPLACE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{table} is append-only'; END $$",
-        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
-        f"FOR EACH ROW EXECUTE FUNCTION {table}_append_only()",
-    ]
-
-
-APPEND_ONLY_TABLES = (LedgerTransfer.__tablename__, PaymentStep.__tablename__)
-
-
-def _guard(table: Table) -> None:
-    for dialect in ("sqlite", "postgresql"):
-        for statement in append_only_ddl(table.name, dialect):
-            event.listen(table, "after_create", DDL(statement).execute_if(dialect=dialect))  # type: ignore[no-untyped-call]
-
-
-for _name in APPEND_ONLY_TABLES:
-    _guard(Base.metadata.tables[_name])

@@ -1,11 +1,100 @@
-"""The doors of payments and routing are shut for whoever does not prove who they are."""
+"""Payments and routing over HTTP, by the independent client: signed, sealed, answered, refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
+from app.payments.ledger import inspect_ledger
+from app.payments.service import open_account
+from app.routing.service import load_sandbox_directory
+from app.wiring import Services
+from tests.app.gateway.parties import Parties, make_parties
+from tests.app.payments.world import CCB_HANGZHOU, OPENING, PAYER, SUPPLIER, payment
 
-@pytest.mark.parametrize("path", ["/api/v1/payments", "/api/v1/payments/status", "/api/v1/routing/resolve"])
+from yunlian import Refused  # isort: skip - the parties put the client on the path
+
+PATH = "/api/v1/payments"
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def parties(services: Services) -> Parties:
+    made = make_parties(services)
+    with services.transaction() as session:
+        for enterprise, number in ((made.enterprise, PAYER), (made.other_enterprise, SUPPLIER)):
+            open_account(
+                services,
+                session,
+                tenant_id=enterprise.tenant.id,
+                number=number,
+                name="苏州供应商有限公司",
+                balance_minor=OPENING,
+            )
+        load_sandbox_directory(services, session)
+    return made
+
+
+@pytest.fixture
+def call(app: Flask, parties: Parties) -> Call:
+    """Call with both identities; gives the verified answer with its sealed part opened."""
+    platform = parties.platform.client(app)
+    enterprise = parties.enterprise.client()
+
+    def send(path: str, document: dict[str, Any]) -> Any:
+        return platform.call(path, document, token=parties.token(), enterprise=enterprise)
+
+    return send
+
+
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/status", "/api/v1/routing/resolve"])
 def test_without_identity_there_is_no_way_in(client: FlaskClient, path: str) -> None:
     answer = client.post(path, json={"instruction_id": "P-1"})
     assert answer.status_code == 401
     assert answer.get_json()["code"] == "invalid-token"
+
+
+def test_a_payment_is_made_asked_for_and_repeated(call: Call, services: Services) -> None:
+    made = call(PATH, payment())
+    assert made.body["state"] == "settled"
+    assert made.sealed["available_balance_minor"] == OPENING - 123_45
+    assert "payee" not in made.body
+    again = call(PATH, payment())
+    assert ({**again.body, "sealed": ""}, again.sealed) == ({**made.body, "sealed": ""}, made.sealed)
+    asked = call(f"{PATH}/status", {"bank_reference": made.body["bank_reference"]})
+    assert asked.body["state"] == "settled"
+    with services.reading() as session:
+        assert inspect_ledger(session).is_sound
+
+
+def test_refusals_are_typed(call: Call) -> None:
+    with pytest.raises(Refused) as raised:
+        call(PATH, payment(amount_minor=-1, currency="EUR"))
+    assert (raised.value.status, raised.value.code) == (422, "invalid-document")
+    pointers = {fault["pointer"]: fault["reason"] for fault in raised.value.problem["faults"]}
+    assert pointers == {"/amount_minor": "not-positive", "/currency": "not-supported"}
+    with pytest.raises(Refused) as raised:
+        call(PATH, payment(amount_minor=1_000_001))
+    assert (raised.value.status, raised.value.code) == (403, "limit-exceeded")
+    call(PATH, payment())
+    with pytest.raises(Refused) as raised:
+        call(PATH, payment(amount_minor=1))
+    assert (raised.value.status, raised.value.code) == (409, "conflict")
+    with pytest.raises(Refused) as raised:
+        call(f"{PATH}/status", {"instruction_id": "nothing"})
+    assert (raised.value.status, raised.value.code) == (404, "not-found")
+
+
+def test_the_platform_alone_may_ask_for_a_bank(app: Flask, parties: Parties) -> None:
+    platform = parties.platform.client(app)
+    question = {"text": f"{CCB_HANGZHOU}"}
+    answer = platform.call("/api/v1/routing/resolve", question, token=parties.token("routing"))
+    assert answer.body["decision"] == "auto"
+    assert answer.body["branch"]["name"] == CCB_HANGZHOU
+    with pytest.raises(Refused) as raised:
+        platform.call("/api/v1/routing/resolve", {"txt": ""}, token=parties.token("routing"))
+    assert raised.value.problem["faults"] == [{"pointer": "/txt", "reason": "unknown-member"}]
