@@ -62,7 +62,29 @@ SCOPES: dict[str, Label] = {
     "routing": ("行名行号与路由查询", "Bank directory and routing"),
 }
 
+PRODUCTS: dict[str, Label] = {"payments": ("支付", "Payments")}
+CONTRACT_STATES: dict[str, Label] = {
+    "draft": ("草稿", "Draft"),
+    "sent": ("待签署", "Sent"),
+    "completed": ("已完成", "Completed"),
+    "declined": ("已拒签", "Declined"),
+    "voided": ("已作废", "Voided"),
+    "expired": ("已过期", "Expired"),
+}
+PAYMENT_STATES: dict[str, Label] = {
+    "received": ("已收到", "Received"),
+    "accepted": ("已受理", "Accepted"),
+    "routed": ("已路由", "Routed"),
+    "booked": ("已入账", "Booked"),
+    "dispatched": ("已发往清算", "Dispatched"),
+    "settled": ("已清算", "Settled"),
+    "rejected": ("已拒绝", "Rejected"),
+}
+
 _ALL = {
+    "product": PRODUCTS,
+    "contract": CONTRACT_STATES,
+    "payment": PAYMENT_STATES,
     "role": ROLES,
     "tenant_kind": TENANT_KINDS,
     "custody": CUSTODIES,

@@ -20,11 +20,10 @@ class Place:
     about_en: str = ""
 
 
-START = Place("portal.start", "首页", "Start")
-OWN = Place("identity.account", "我的账户", "My account")
+OWN = Place("identity.account", "我的", "Me")
 DECISIONS = Place(
     "operations.decisions.inbox",
-    "双人复核",
+    "复核",
     "Four eyes",
     "确认或驳回同事提出的事项",
     "Confirm or reject what colleagues propose",
@@ -38,12 +37,12 @@ PLACES: dict[str, tuple[Place, ...]] = {
         Place(
             "operations.organizations.tenants",
             "机构",
-            "Organizations",
+            "Tenants",
             "登记银行、企业与平台",
             "Register organizations",
         ),
         Place("operations.organizations.accounts", "账户", "Accounts", "开立与停用账户", "Open and disable accounts"),
-        Place("operations.persons.people", "法定代表人", "Representatives", "登记与比对照片", "Register, portraits"),
+        Place("operations.persons.people", "签署人", "Signers", "法定代表人登记与比对照片", "Register, portraits"),
         Place("operations.contracts.contracts", "合同", "Contracts", "制作并发送合同", "Make and send contracts"),
         DECISIONS,
     ),
@@ -88,7 +87,7 @@ def build_navigation(role: str | None) -> list[tuple[str, str, str, bool]]:
     """(url, Chinese, English, here) for the head of a page; a stranger gets none."""
     if role is None:
         return []
-    places = [START, *places_of(role), OWN]
+    places = [*places_of(role), OWN]
     return [(url_for(p.endpoint), p.zh, p.en, _is_here(p.endpoint)) for p in places]
 
 

@@ -141,7 +141,8 @@ def test_the_navigation_leads_only_where_one_may_go(people: People, role: Role) 
     browser = people.log_in(role)
     header = browser.get("/").text.split("</header>")[0]
     links = set(re.findall(r'<a href="(/[^"]*)"', header))
-    assert {"/", "/account"} < links
+    assert "/account" in links
+    assert len(links) > 1
     for link in links:
         answer = browser.get(link)
         assert answer.status_code == 200, (link, answer.status_code)
