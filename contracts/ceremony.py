@@ -267,6 +267,8 @@ def from_dict(stored: Mapping[str, Any]) -> Ceremony:
     try:
         if stored["format"] != _FORMAT:
             raise InvalidCeremony(f"unknown format {stored['format']!r}")
+        if not isinstance(stored["parties"], list) or not stored["parties"]:
+            raise InvalidCeremony("a ceremony has parties")
         fields = {key: value for key, value in stored.items() if key != "format"}
         parties = tuple(
             Party(
