@@ -56,7 +56,7 @@ def create_contract() -> Page:
         sent = send_contract(current_services(), form.message, get_account())
     except ContractError as refusal:
         return _contract_page(form.refused(refusal))
-    code = segno.make(sent.link, error="m").svg_data_uri(scale=5, border=2)
+    code = segno.make(sent.link, error="m").svg_data_uri(scale=5, border=2, light="white")
     return render_template("operations/contract_sent.html", sent=sent, qr_code=code), 200
 
 

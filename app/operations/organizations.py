@@ -85,7 +85,7 @@ def create_account() -> Page | Response:
         return _account_page(form.refused(refusal, "role"))
     except LoginTaken as refusal:
         return _account_page(form.refused(refusal, "login"))
-    code = segno.make(opened.new.provisioning_uri, error="m").svg_data_uri(scale=5, border=2)
+    code = segno.make(opened.new.provisioning_uri, error="m").svg_data_uri(scale=5, border=2, light="white")
     return render_template("operations/account_created.html", opened=opened, qr_code=code), 200
 
 
