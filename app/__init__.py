@@ -20,7 +20,7 @@ _BLUEPRINTS: dict[Door, tuple[str, ...]] = {
         "app.operations.routes",
         "app.oauth.pages",
     ),
-    Door.PLATFORMS: ("app.oauth.routes", "app.payments.routes", "app.routing.routes"),
+    Door.PLATFORMS: ("app.gateway.routes", "app.oauth.routes", "app.payments.routes", "app.routing.routes"),
     Door.PKI: ("app.certificates.routes",),
     Door.WORKSHOP: ("app.workshop_door",),
 }

@@ -26,6 +26,7 @@ from app.signing import service as signing
 from app.wiring import Services
 
 ACTOR = "demonstration"
+LOG_INS = "log-ins.json"
 BANK = ("云联银行股份有限公司", "91110000MA01YL0AB9")
 ENTERPRISE = ("杭州青禾软件有限公司", "91330106MA2QH8K3XK")
 PLATFORM = ("上海云帆企业服务有限公司", "91310115MA1YF5T7KD")
@@ -76,9 +77,9 @@ class LogIn:
 
 def fill(services: Services, folder: Path, *, with_contract: bool = True) -> list[LogIn]:
     """Create everything once; a second call only reads the log-ins back from `folder`/log-ins.json."""
-    path = folder / "log-ins.json"
+    path = folder / LOG_INS
     if path.exists():
-        return [LogIn(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+        return read_log_ins(folder)
     with services.transaction() as session:
         tenants = {
             kind: identity.create_tenant(services, session, kind=kind, name=name, uscc=uscc, actor=ACTOR)
@@ -99,6 +100,12 @@ def fill(services: Services, folder: Path, *, with_contract: bool = True) -> lis
     return log_ins
 
 
+def read_log_ins(folder: Path) -> list[LogIn]:
+    """The demonstration log-ins of a folder; none where there are none."""
+    path = folder / LOG_INS
+    return [LogIn(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+
+
 def summary(settings: Settings, log_ins: Iterable[LogIn], folder: Path) -> str:
     """Where to look and how to log in, in Chinese and English."""
     lines = [
@@ -111,7 +118,7 @@ def summary(settings: Settings, log_ins: Iterable[LogIn], folder: Path) -> str:
         "  log-in          role                  password                 code (now)",
         *(f"  {entry.login:15} {entry.role:21} {entry.password:24} {entry.code()}" for entry in log_ins),
         "",
-        "  later codes: .venv/bin/flask --env-file var/development.env identity code LOGIN",
+        "  later codes: .venv/bin/flask --env-file var/development.env demonstration code LOGIN",
         "  The browser warns once: the TLS certificate of this machine is your own.",
     ]
     invitation = folder / "invitation.txt"

@@ -168,9 +168,7 @@ def _framed(portrait: Rgb, face_width: int) -> Rgb:
     to_middle = [[scale, 0, WIDTH / 2 - middle_x * scale], [0, scale, HEIGHT / 2 - middle_y * scale]]
     matrix = np.array(to_middle, np.float32)
     size = (WIDTH, HEIGHT)
-    return _rgb_of(
-        cv2.warpAffine(portrait, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
-    )
+    return _rgb_of(cv2.warpAffine(portrait, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT))
 
 
 def _relief(points: Grid, centre: Grid) -> Grid:
