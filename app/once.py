@@ -32,8 +32,9 @@ def spend(session: Session, kind: str, key: str, value: str, expires_at: datetim
     digest = hashlib.sha256(f"{len(key)}:{key}{value}".encode()).digest()
     row = {"kind": kind, "digest": digest, "expires_at": expires_at}
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(Spent).values(row).on_conflict_do_nothing()
-    return session.execute(statement).rowcount == 1  # type: ignore[attr-defined, no-any-return]
+    # RETURNING and not the row count, which the two drivers report differently for such a statement.
+    statement = dialect.insert(Spent).values(row).on_conflict_do_nothing().returning(Spent.digest)
+    return session.scalar(statement) is not None
 
 
 def forget_expired(session: Session, now: datetime) -> int:
