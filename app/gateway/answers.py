@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Response
 
 from app.gateway import httpsig
-from app.gateway.certificates import (
-    UnknownCertificate,
-    find_encryption_certificate,
-    get_good_certificate,
-)
+from app.gateway.certificates import UnknownCertificate, get_good_certificate
 from app.gateway.jose import encrypt
 from app.gateway.requests import LABEL, IncomingRequest
 
@@ -53,7 +49,7 @@ def seal_to_product(services: Services, product_x5t_s256: str, document: Mapping
     Raises UnknownCertificate, ExpiredCertificate, RevokedCertificate.
     """
     signing = get_good_certificate(services, product_x5t_s256, "product-sign")
-    name = find_encryption_certificate(services, signing)
+    name = signing.encryption_x5t_s256
     if name is None:
         raise UnknownCertificate("the product has no encryption certificate")
     certificate = get_good_certificate(services, name, "product-encrypt")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.certificates.models import CertificateRecord, CertificateState
 from app.gateway.cache import caches_of
@@ -38,7 +39,7 @@ class KnownCertificate:
     tenant_id: str | None
     product: str | None
     custody: str | None
-    pair_id: str | None
+    encryption_x5t_s256: str | None
     state: CertificateState
     not_before: datetime
     not_after: datetime
@@ -61,19 +62,10 @@ def get_good_certificate(services: Services, x5t_s256: str, profile: str) -> Kno
     return known
 
 
-def find_encryption_certificate(services: Services, signing: KnownCertificate) -> str | None:
-    """The digest of the encryption certificate that was issued together with a product signing certificate."""
-    with services.reading() as session:
-        return session.scalar(
-            select(CertificateRecord.x5t_s256).where(
-                CertificateRecord.pair_id == signing.pair_id, CertificateRecord.profile == "product-encrypt"
-            )
-        )
-
-
 def _load(services: Services, x5t_s256: str) -> KnownCertificate:
     with services.reading() as session:
         record = session.get(CertificateRecord, x5t_s256)
+        encryption = _find_encryption_partner(session, record) if record is not None else None
     if record is None or record.profile not in _PURPOSES:
         raise UnknownCertificate("no such certificate")
     certificate = x509.load_der_x509_certificate(record.der)
@@ -98,11 +90,21 @@ def _load(services: Services, x5t_s256: str) -> KnownCertificate:
         tenant_id=record.tenant_id,
         product=record.product,
         custody=record.custody,
-        pair_id=record.pair_id,
+        encryption_x5t_s256=encryption,
         state=CertificateState(record.state),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
     )
+
+
+def _find_encryption_partner(session: Session, record: CertificateRecord) -> str | None:
+    """The certificate that receives what is sealed to a product, issued together with its signing certificate."""
+    if record.pair_id is None:
+        return None
+    partner = select(CertificateRecord.x5t_s256).where(
+        CertificateRecord.pair_id == record.pair_id, CertificateRecord.profile == Purpose.PRODUCT_ENCRYPT
+    )
+    return session.scalar(partner)
 
 
 def _subject_uri(certificate: x509.Certificate) -> str:

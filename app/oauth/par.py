@@ -47,7 +47,11 @@ class PushedAuthorizationEndpoint(Endpoint):
         request.payload.data.setdefault("client_id", client.get_client_id())
         request.payload.data["scope"] = format_scope(parse_scope(request.payload.scope) or frozenset({details.product}))
         grant = self.server.get_authorization_grant(request)
-        grant.validate_authorization_request()
+        try:
+            grant.validate_authorization_request()
+        except OAuth2Error as exc:
+            exc.redirect_uri = None  # Authlib would redirect, but here the client itself is listening
+            raise
         if details.product not in parse_scope(request.scope):
             raise InvalidScopeError()
         handle = _URN + secrets.token_urlsafe(32)

@@ -11,5 +11,5 @@ from tests.app.gateway.parties import Parties, add_echo, make_parties
 def parties(app: Flask, services: Services) -> Parties:
     """Platforms and enterprises with certificates, and two protected routes to call."""
     made = make_parties(services)
-    add_echo(app, made)
+    add_echo(app, made.seen)
     return made

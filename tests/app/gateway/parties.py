@@ -168,17 +168,17 @@ def make_enterprise(
     return EnterpriseParty(tenant, sign_key, sign_certificate, encrypt_key, encrypt_certificate)
 
 
-def add_echo(app: Flask, parties: Parties) -> None:
-    """Two small protected routes: one with content, one for the platform alone."""
+def add_echo(app: Flask, seen: list[Any]) -> None:
+    """Two small protected routes, one with content, one for the platform alone; what they see goes to `seen`."""
 
     @protected(scope="payments", content=True)
     def echo(verified: Any) -> GatewayAnswer:
-        parties.seen.append(verified)
+        seen.append(verified)
         return GatewayAnswer(200, {"sha256": verified.document_sha256}, {"document": verified.document.decode()})
 
     @protected(scope="routing", content=False)
     def look_up(verified: Any) -> GatewayAnswer:
-        parties.seen.append(verified)
+        seen.append(verified)
         return GatewayAnswer(200, {"document": verified.document.decode()})
 
     routes = Blueprint("echo", __name__, url_prefix="/api/v1")
