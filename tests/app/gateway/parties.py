@@ -186,10 +186,6 @@ def add_echo(app: Flask, seen: list[Any]) -> None:
     routes.add_url_rule("/look-up", view_func=look_up, methods=["GET", "POST"])
     app.register_blueprint(routes)
     csrf.exempt(routes)
-    if "gateway" not in app.blueprints:
-        from app.gateway.routes import blueprint
-
-        app.register_blueprint(blueprint)
 
 
 def _grant(services: Services, platform: ApplicationParty, enterprise: EnterpriseParty) -> Authorization:
