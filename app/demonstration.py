@@ -118,7 +118,7 @@ def summary(settings: Settings, log_ins: Iterable[LogIn], folder: Path) -> str:
         "  log-in          role                  password                 code (now)",
         *(f"  {entry.login:15} {entry.role:21} {entry.password:24} {entry.code()}" for entry in log_ins),
         "",
-        "  later codes: .venv/bin/flask --env-file var/development.env demonstration code LOGIN",
+        "  later codes: .venv/bin/flask --env-file var/development.env identity code LOGIN",
         "  The browser warns once: the TLS certificate of this machine is your own.",
     ]
     invitation = folder / "invitation.txt"

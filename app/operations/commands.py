@@ -1,18 +1,16 @@
-"""`flask jobs …`, `flask audit …`, and on a development machine `flask demonstration code`."""
+"""`flask jobs …` and `flask audit …`."""
 
 from __future__ import annotations
 
 import click
 from flask.cli import AppGroup
 
-from app.demonstration import read_log_ins
 from app.operations import jobs
 from app.wiring import current_services
 
 jobs_group = AppGroup("jobs", help="What happens by itself: delivery, dispatch, journal, expiry.")
 audit = AppGroup("audit", help="The tamper-evident journal.")
-demonstration = AppGroup("demonstration", help="The demonstration data of a development machine.")
-GROUPS = (jobs_group, audit, demonstration)
+GROUPS = (jobs_group, audit)
 
 
 @jobs_group.command("run")
@@ -46,16 +44,3 @@ def _head() -> None:
     with services.reading() as session:
         click.echo(services.journal.newest_checkpoint(session) or "no head yet", nl=False)
 
-
-@demonstration.command("code")
-@click.argument("login")
-def _code(login: str) -> None:
-    """The present code of a demonstration log-in's second factor."""
-    services = current_services()
-    if services.settings.production:
-        raise click.ClickException("there is no demonstration data in production")
-    for entry in read_log_ins(services.settings.var / "demonstration"):
-        if entry.login == login:
-            click.echo(entry.code())
-            return
-    raise click.ClickException("no such demonstration log-in")
