@@ -59,7 +59,9 @@ def prepare(var: Path, *, with_contract: bool = True, **overrides: str) -> list[
     environment = prepare_environment(var, **overrides)
     lines = "".join(f"{name}={value}\n" for name, value in environment.items())
     (var / ENVIRONMENT_FILE).write_text(lines, encoding="utf-8")
-    services = build_services(Settings.from_env(os.environ | environment))
+    # The workshop does not run yet: what needs it is done in this process.
+    here = {name: value for name, value in environment.items() if name != "YUNLIAN_WORKSHOP_SOCKET"}
+    services = build_services(Settings.from_env(os.environ | here))
     initialize(services)
     make_tls_files(services, var / "tls")
     return fill(services, var / "demonstration", with_contract=with_contract)
