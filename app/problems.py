@@ -17,8 +17,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from app.texts import chinese_for
-from contracts.errors import ContractError
-from kyc.errors import KycError
+from contracts.errors import ContractError, FaceCheckStale, FontMissing, IllegalTransition, NotYourTurn, TimestampFailed
+from kyc.errors import EngineUnavailable, KycError
 from pki.errors import PkiError
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ def describe(error: Exception) -> dict[str, Any]:
     if isinstance(error, Problem):
         status, code, detail, faults = error.status, error.code, error.detail, error.faults
     elif isinstance(error, KycError | ContractError | PkiError):
-        status, code, detail = HTTPStatus.UNPROCESSABLE_ENTITY, error.code, str(error)
+        status, code, detail = _status_of(error), error.code, str(error)
     elif isinstance(error, HTTPException):
         status = HTTPStatus(error.code or 500)
         code, detail = status.phrase.lower().replace(" ", "-"), error.description or ""
@@ -146,6 +146,15 @@ def describe(error: Exception) -> dict[str, Any]:
     if faults:
         document["faults"] = [{"pointer": fault.pointer, "reason": fault.reason} for fault in faults]
     return document
+
+
+def _status_of(error: KycError | ContractError | PkiError) -> HTTPStatus:
+    """The domain knows no HTTP: what was asked is refused (422), unless it came at the wrong time or the fault is ours."""
+    if isinstance(error, IllegalTransition | NotYourTurn | FaceCheckStale):
+        return HTTPStatus.CONFLICT
+    if isinstance(error, EngineUnavailable | FontMissing | TimestampFailed):
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def _wants_page() -> bool:

@@ -15,9 +15,10 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from cryptography import x509
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -49,7 +50,7 @@ from kyc.facecheck import FaceCheckRequest
 from kyc.facecheck import check_face as judge_face
 from kyc.liveness import NonceBinding, get_liveness_policy, new_binding, new_challenge, parse_challenge
 from pki import suite
-from pki.binding import SignatureBinding
+from pki.binding import SignatureBinding, get_signature_binding
 from pki.errors import InvalidSignature
 from pki.keys import load_spki
 
@@ -207,8 +208,8 @@ def identify(services: Services, token: str, identity_last6: str) -> str:
     now = services.clock()
     with services.transaction() as session:
         participant = find_participant(services, session, token, None)
-        _require_open(participant)
-        _count_attempt(participant.invitation, now)
+        _require_open(participant, now)
+        _count_attempt(session, participant.invitation.token_sha256, now)
         facts = persons.get_person_facts(services, session, participant.invitation.person_id)
         good = hmac.compare_digest(facts.identity_number[-6:].encode(), identity_last6.upper().encode())
         subject = participant.contract.id
@@ -225,7 +226,7 @@ def identify(services: Services, token: str, identity_last6: str) -> str:
     cookie = secrets.token_urlsafe(32)
     with services.transaction() as session:
         contract, invitation = _locked(session, subject), session.get_one(Invitation, _digest(token))
-        invitation.failed_attempts = 0
+        _forget_attempts(session, invitation.token_sha256)
         signing_session = SigningSession(
             id=new_id(),
             cookie_sha256=_digest(cookie),
@@ -250,11 +251,10 @@ def get_document(services: Services, participant: Participant) -> bytes:
 
 def present(services: Services, session: Session, participant: Participant, message: messages.Read) -> None:
     """The document was shown to its end. Raises OtherDocument when it is not the present revision."""
+    party_id, session_id, now = participant.invitation.party_id, participant.session_id, services.clock()
     contract = _locked(session, participant.contract.id)
     if message.document_sha256 != contract.current_sha256:
         raise OtherDocument("the contract has changed")
-    party_id, session_id = participant.invitation.party_id, participant.session_id
-    now = services.clock()
     _advance(contract, rules.present(_ceremony(contract), party_id, session_id, contract.current_sha256, now))
     body = {"document_sha256": contract.current_sha256}
     _journal(services, session, "contract-presented", participant, body)
@@ -270,23 +270,15 @@ def wording() -> ConsentWording:
 
 def record_consent(services: Services, session: Session, participant: Participant, message: messages.Consent) -> None:
     """The party agreed to this wording for this document. Raises OtherDocument, IllegalTransition."""
+    session_id, shown, now = participant.session_id, wording(), services.clock()
     contract = _locked(session, participant.contract.id)
-    shown = wording()
     party = _ceremony(contract).party(participant.invitation.party_id)
     if message.document_sha256 != party.presented_sha256 or message.consent_sha256 != shown.sha256.hex():
         raise OtherDocument("the contract or the wording has changed")
-    now = services.clock()
-    _advance(
-        contract,
-        rules.consent(
-            _ceremony(contract),
-            party.party_id,
-            participant.session_id,
-            shown.version,
-            message.consent_sha256,
-            now,
-        ),
+    ceremony = rules.consent(
+        _ceremony(contract), party.party_id, session_id, shown.version, message.consent_sha256, now
     )
+    _advance(contract, ceremony)
     body = {"consent_version": shown.version, "consent_sha256": message.consent_sha256}
     _journal(services, session, "consent-given", participant, body)
 
@@ -296,20 +288,20 @@ def record_consent(services: Services, session: Session, participant: Participan
 
 def new_face_challenge(services: Services, session: Session, participant: Participant) -> dict[str, Any]:
     """A single-use challenge bound to the document read and the wording agreed to, as the page reads it."""
-    _require_open(participant)
-    party = participant.party
-    if party.state not in {PartyState.CONSENTED, PartyState.FACE_CHECKED} or party.session != participant.session_id:
+    settings, now = services.settings, services.clock()
+    _require_open(participant, now)
+    party, session_id = participant.party, participant.session_id
+    if party.state not in {PartyState.CONSENTED, PartyState.FACE_CHECKED} or party.session != session_id:
         raise IllegalTransition("the face check comes after reading and consent")
     if participant.invitation.person.portrait_sealed is None:
         raise NoPortrait("the bank holds no portrait to compare with")
-    settings, now = services.settings, services.clock()
     policy = get_liveness_policy(settings.liveness_policy, production=settings.production)
     binding = new_binding(bytes.fromhex(party.presented_sha256 or ""), bytes.fromhex(party.consent_sha256 or ""))
     challenge = new_challenge(binding.nonce(), policy, now)
     session.add(
         FaceCheck(
             id=new_id(),
-            session_id=participant.session_id,
+            session_id=session_id,
             contract_id=participant.contract.id,
             person_id=participant.invitation.person_id,
             challenge={"challenge": challenge.to_json(), "binding": binding.to_json()},
@@ -327,7 +319,7 @@ def check_face(services: Services, participant: Participant, meta: messages.Face
     """
     now = services.clock()
     with services.transaction() as session:
-        _count_attempt(session.get_one(Invitation, participant.invitation.token_sha256), now)
+        _count_attempt(session, participant.invitation.token_sha256, now)
         check = _spend_face_challenge(session, participant, meta.nonce, now)
     portrait = services.portraits.find_portrait(check.person_id)
     if portrait is None:
@@ -366,7 +358,7 @@ def check_face(services: Services, participant: Participant, meta: messages.Face
             contract,
             rules.check_face(_ceremony(contract), participant.invitation.party_id, participant.session_id, root, at),
         )
-        session.get_one(Invitation, participant.invitation.token_sha256).failed_attempts = 0
+        _forget_attempts(session, participant.invitation.token_sha256)
         person_id = check.person_id
         evidence = json.dumps(result.evidence.to_json()).encode()
         pictures = json.dumps([base64.b64encode(picture).decode() for picture in (portrait.image, *jpegs)]).encode()
@@ -388,16 +380,16 @@ def check_face(services: Services, participant: Participant, meta: messages.Face
 
 def new_key_challenge(services: Services, session: Session, participant: Participant) -> bytes:
     """What the browser's new key signs to prove that it is there. Raises IllegalTransition, FaceCheckStale."""
-    _require_open(participant)
-    party, now = participant.party, services.clock()
+    party, session_id, now = participant.party, participant.session_id, services.clock()
+    _require_open(participant, now)
     if party.state is not PartyState.FACE_CHECKED:
         raise IllegalTransition("the signature comes after the face check")
-    rules.verify_face_check_fresh(party, participant.session_id, now)
+    rules.verify_face_check_fresh(party, session_id, now)
     challenge = PROOF_LABEL + secrets.token_bytes(32)
     session.add(
         PendingSigning(
             id=new_id(),
-            session_id=participant.session_id,
+            session_id=session_id,
             contract_id=participant.contract.id,
             challenge=challenge,
             created_at=now,
@@ -424,11 +416,7 @@ def begin_signature(services: Services, participant: Participant, message: messa
             suite.verify(public_key, "ES256", message.proof, pending.challenge)
         except InvalidSignature as exc:
             raise NoProof("the key did not sign the challenge") from exc
-        binding = SignatureBinding(
-            face_evidence_root=bytes.fromhex(party.face_root or ""),
-            consent_sha256=bytes.fromhex(party.consent_sha256 or ""),
-            document_sha256=bytes.fromhex(party.presented_sha256 or ""),
-        )
+        binding = _binding_of(party)
         facts = persons.get_person_facts(services, session, participant.invitation.person_id)
         record = certificates.issue_signer(
             services,
@@ -484,6 +472,9 @@ def finish_signature(services: Services, participant: Participant, message: mess
         party = ceremony.party(participant.invitation.party_id)
         if party.presented_sha256 != contract.current_sha256:
             raise OtherDocument("another party signed in between; read again")
+        certificate = certificates.get_certificate(session, pending.x5t_s256 or "")
+        if get_signature_binding(x509.load_der_x509_certificate(certificate.der)) != _binding_of(party):
+            raise ChallengeSpent("the face check was passed anew after this signature was begun")
         sha256 = services.documents.put(signed)
         _advance(contract, rules.sign(ceremony, party.party_id, participant.session_id, sha256, now))
         contract.current_sha256 = sha256
@@ -496,7 +487,7 @@ def finish_signature(services: Services, participant: Participant, message: mess
                 person_id=participant.invitation.person_id,
                 field=party.field,
                 x5t_s256=pending.x5t_s256 or "",
-                face_check_id=_passed_check(session, participant),
+                face_check_id=_passed_check(session, participant, party),
                 signed_at=now,
             )
         )
@@ -623,22 +614,40 @@ def binding_parts(binding: SignatureBinding) -> tuple[bytes, bytes, bytes]:
     return binding.face_evidence_root, binding.consent_sha256, binding.document_sha256
 
 
-def _require_open(participant: Participant) -> None:
-    if participant.ceremony.state is not CeremonyState.SENT:
-        raise InvitationClosed(f"the contract is {participant.contract.state}")
+def _binding_of(party: Party) -> SignatureBinding:
+    return SignatureBinding(
+        face_evidence_root=bytes.fromhex(party.face_root or ""),
+        consent_sha256=bytes.fromhex(party.consent_sha256 or ""),
+        document_sha256=bytes.fromhex(party.presented_sha256 or ""),
+    )
 
 
-def _count_attempt(invitation: Invitation, now: Any) -> None:
-    if invitation.locked_until is not None and invitation.locked_until > now:
-        raise SigningLocked("too many failures")
+def _require_open(participant: Participant, now: datetime) -> None:
+    ceremony = participant.ceremony
+    if ceremony.state is not CeremonyState.SENT:
+        raise InvitationClosed(f"the contract is {ceremony.state}")
+    if now >= ceremony.expires_at:
+        raise InvitationClosed("the invitation has expired")
+
+
+def _count_attempt(session: Session, token_sha256: bytes, now: datetime) -> None:
+    """Count an attempt before it is judged: the fifth without a success locks, however many come at once."""
+    invitation = session.get_one(Invitation, token_sha256, populate_existing=True, with_for_update={"of": Invitation})
     if invitation.locked_until is not None:
+        if invitation.locked_until > now:
+            raise SigningLocked("too many failures")
         invitation.locked_until, invitation.failed_attempts = None, 0
     invitation.failed_attempts += 1
-    if invitation.failed_attempts > MOST_FAILURES:
+    if invitation.failed_attempts >= MOST_FAILURES:
         invitation.locked_until = now + LOCK
 
 
-def _spend_face_challenge(session: Session, participant: Participant, nonce: bytes, now: Any) -> FaceCheck:
+def _forget_attempts(session: Session, token_sha256: bytes) -> None:
+    success = update(Invitation).where(Invitation.token_sha256 == token_sha256)
+    session.execute(success.values(failed_attempts=0, locked_until=None))
+
+
+def _spend_face_challenge(session: Session, participant: Participant, nonce: bytes, now: datetime) -> FaceCheck:
     open_checks = session.scalars(
         select(FaceCheck).where(
             FaceCheck.session_id == participant.session_id,
@@ -652,7 +661,7 @@ def _spend_face_challenge(session: Session, participant: Participant, nonce: byt
     raise ChallengeSpent("this challenge was used, has expired or is not yours")
 
 
-def _find_pending(session: Session, participant: Participant, now: Any, *conditions: Any) -> PendingSigning:
+def _find_pending(session: Session, participant: Participant, now: datetime, *conditions: Any) -> PendingSigning:
     pending = session.scalars(
         select(PendingSigning)
         .where(
@@ -670,21 +679,23 @@ def _find_pending(session: Session, participant: Participant, now: Any, *conditi
     return pending
 
 
-def _spend(session: Session, table: type[FaceCheck] | type[PendingSigning], row_id: str, now: Any) -> bool:
+def _spend(session: Session, table: type[FaceCheck] | type[PendingSigning], row_id: str, now: datetime) -> bool:
     spent = session.execute(update(table).where(table.id == row_id, table.used_at.is_(None)).values(used_at=now))
     return bool(spent.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def _passed_check(session: Session, participant: Participant) -> str | None:
+def _passed_check(session: Session, participant: Participant, party: Party) -> str | None:
     return session.scalars(
-        select(FaceCheck.id)
-        .where(FaceCheck.session_id == participant.session_id, FaceCheck.outcome == "passed")
-        .order_by(FaceCheck.id.desc())
+        select(FaceCheck.id).where(
+            FaceCheck.session_id == participant.session_id, FaceCheck.evidence_root == party.face_root
+        )
     ).first()
 
 
 def _locked(session: Session, contract_id: str) -> Contract:
-    contract = session.scalars(select(Contract).where(Contract.id == contract_id).with_for_update(of=Contract)).first()
+    """The contract as it is once nobody else changes it, whatever this session had read of it before."""
+    query = select(Contract).where(Contract.id == contract_id).with_for_update(of=Contract)
+    contract = session.scalars(query, execution_options={"populate_existing": True}).first()
     if contract is None:
         raise NotFound("no such contract")
     return contract

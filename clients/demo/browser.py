@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import ssl
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,11 +30,21 @@ class Refused(Exception):
 
 
 class Browser:
-    """One person's browser, which trusts the demonstration's root and follows redirects within the service."""
+    """One person's browser, which trusts one root alone and follows redirects within the service.
 
-    def __init__(self, base_url: str, root: Path) -> None:
+    `transport` replaces the network, for a service that runs in the same process.
+    """
+
+    def __init__(
+        self, base_url: str, root: Path | None = None, *, transport: httpx.BaseTransport | None = None
+    ) -> None:
         self._client = httpx.Client(
-            base_url=base_url, verify=str(root), timeout=60, headers={"Accept": "text/html"}, follow_redirects=True
+            base_url=base_url,
+            verify=True if root is None else ssl.create_default_context(cafile=root),
+            transport=transport,
+            timeout=60,
+            headers={"Accept": "text/html"},
+            follow_redirects=True,
         )
         self._csrf = ""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -23,16 +24,20 @@ _P256_BYTES = 32
 
 
 class Signer:
-    """Acts on one signing link."""
+    """Acts on one signing link. Every method raises Refused with the reason."""
 
     def __init__(self, browser: Browser, link_path: str) -> None:
         self._browser = browser
         self._base = link_path
         browser.get(link_path)
 
+    def call(self, step: str, message: Mapping[str, Any] | None = None, **multipart: Any) -> dict[str, Any]:
+        """One call of the page, such as "read" or "face/challenge"."""
+        return self._browser.call(f"{self._base}/{step}", message, **multipart)
+
     def identify(self, last6: str) -> dict[str, Any]:
         """Say who it is."""
-        return self._browser.call(f"{self._base}/identify", {"identity_last6": last6})
+        return self.call("identify", {"identity_last6": last6})
 
     def read(self, state: dict[str, Any]) -> dict[str, Any]:
         """Look at every page and check that the file is the one the page speaks of."""
@@ -41,7 +46,7 @@ class Signer:
             if not picture.startswith(b"\x89PNG"):
                 raise ValueError("a page is no picture")
         sha256 = hashlib.sha256(self._browser.download(f"{self._base}/document.pdf")).hexdigest()
-        return self._browser.call(f"{self._base}/read", {"document_sha256": sha256})
+        return self.call("read", {"document_sha256": sha256})
 
     def consent(self, state: dict[str, Any]) -> dict[str, Any]:
         """Agree to the wording and, separately, to the use of face information."""
@@ -51,11 +56,14 @@ class Signer:
             "agree": True,
             "face_information": True,
         }
-        return self._browser.call(f"{self._base}/consent", message)
+        return self.call("consent", message)
 
     def show_face(self, puppet: Puppet) -> dict[str, Any]:
-        """Answer a fresh challenge before the camera. Raises Refused with the reason."""
-        challenge = self._browser.call(f"{self._base}/face/challenge")
+        """Answer a fresh challenge before the camera."""
+        return self.answer_face(self.call("face/challenge"), puppet)
+
+    def answer_face(self, challenge: dict[str, Any], puppet: Puppet) -> dict[str, Any]:
+        """Do before the camera what the challenge asks for."""
         performed = puppet.perform(challenge["actions"], frames_per_action=challenge["frames_per_action"])
         pictures = [picture for _, _, picture in performed]
         nonce = base64.urlsafe_b64decode(challenge["nonce"] + "=")
@@ -65,20 +73,27 @@ class Signer:
             "frames": [{"action": action, "at_ms": at_ms} for action, at_ms, _ in performed],
         }
         files = [("frame", (f"{n}.jpg", picture, "image/jpeg")) for n, picture in enumerate(pictures)]
-        return self._browser.call(f"{self._base}/face", data={"meta": json.dumps(meta)}, files=files)
+        return self.call("face", data={"meta": json.dumps(meta)}, files=files)
 
     def sign(self) -> dict[str, Any]:
         """Make a key, prove it, sign the attributes with it, forget it."""
         key = ec.generate_private_key(ec.SECP256R1())
-        challenge = self._browser.call(f"{self._base}/key/challenge")["challenge"]
+        signature_id, attributes = self.begin(key)
+        return self.finish(signature_id, attributes, key)
+
+    def begin(
+        self, key: ec.EllipticCurvePrivateKey, *, proving_key: ec.EllipticCurvePrivateKey | None = None
+    ) -> tuple[str, bytes]:
+        """Have the key certified; the signature's id and what the key signs next. An honest signer proves `key`."""
+        challenge = self.call("key/challenge")["challenge"]
         spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        message = {"spki": _b64(spki), "proof": _b64(_p1363(key, base64.urlsafe_b64decode(challenge + "===")))}
-        begun = self._browser.call(f"{self._base}/key", message)
-        attributes = base64.b64decode(begun["signed_attributes"])
-        return self._browser.call(
-            f"{self._base}/signature",
-            {"signature_id": begun["signature_id"], "signature": _b64(_p1363(key, attributes))},
-        )
+        proof = _p1363(proving_key or key, base64.urlsafe_b64decode(challenge + "==="))
+        begun = self.call("key", {"spki": _b64(spki), "proof": _b64(proof)})
+        return begun["signature_id"], base64.b64decode(begun["signed_attributes"])
+
+    def finish(self, signature_id: str, attributes: bytes, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
+        """Sign the attributes."""
+        return self.call("signature", {"signature_id": signature_id, "signature": _b64(_p1363(key, attributes))})
 
     def signed_document(self) -> bytes:
         """The newest revision."""
