@@ -1,15 +1,21 @@
-"""From a profile and a request to the fields of a certificate. Signs nothing."""
+"""From a profile and a request to the bytes that will be signed (TBSCertificate, RFC 5280 §4.1). Signs nothing.
 
-from dataclasses import dataclass
+Certificates are made in numbers, and most of one is the same in all that an authority issues for a profile: that
+part is encoded once. `pki.lint` reads the result with another decoder and other eyes.
+"""
+
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from secrets import randbits
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID, ObjectIdentifier
 
+from pki import der
 from pki.binding import SignatureBinding
 from pki.errors import ProfileViolation
-from pki.keys import PublicKey
+from pki.keys import PublicKey, encode_spki, key_identifier
 from pki.profiles import (
     CUSTODY_POLICIES,
     ISSUING,
@@ -18,8 +24,12 @@ from pki.profiles import (
     Profile,
     Revocation,
 )
+from pki.signatures import SignatureAlgorithm
+from pki.suite import key_kind
 
-_DER_NULL = b"\x05\x00"
+_VERSION_3 = der.tlv(0xA0, der.integer(2))
+_EXTENSIONS = 0xA3
+_Fixed = tuple[str, str, tuple[ObjectIdentifier, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,34 +104,67 @@ class CertificateRequest:
     policies: tuple[ObjectIdentifier, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Issuer:
-    """What stands in a certificate about who issued it."""
+    """What stands in certificates about who issued them."""
 
     name: str
     certificate: x509.Certificate
     urls: PublicationUrls
+    _fixed: dict[_Fixed, bytes] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def distinguished_name(self) -> bytes:
+        return self.certificate.subject.public_bytes()
+
+    @cached_property
+    def key_identifier(self) -> bytes:
+        return self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+
+    @cached_property
+    def validity(self) -> tuple[datetime, datetime]:
+        return self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
+
+    def fixed_extensions(self, profile: Profile, request: CertificateRequest) -> bytes:
+        """What is the same in all certificates for this profile, kind of key and policies."""
+        policies = _policies(profile, request)
+        variant = (profile.name, key_kind(request.public_key), policies)
+        if variant not in self._fixed:
+            publication = _publication(profile.revocation, self)
+            self._fixed[variant] = _fixed_extensions(profile, request, policies, self.key_identifier) + publication
+        return self._fixed[variant]
 
 
 def assemble(
-    profile: Profile, request: CertificateRequest, issuer: Issuer | None, now: datetime
-) -> x509.CertificateBuilder:
-    """The certificate, but for its signature; `issuer` None makes it self-issued. Raises ProfileViolation."""
+    profile: Profile,
+    request: CertificateRequest,
+    issuer: Issuer | None,
+    algorithm: SignatureAlgorithm,
+    now: datetime,
+) -> bytes:
+    """The TBSCertificate (DER), to be signed by `algorithm`; `issuer` None makes it self-issued.
+
+    Raises ProfileViolation.
+    """
     _check_request(profile, request)
     not_before, not_after = _validity(profile, request, issuer, now)
-    subject = request.subject.name()
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.certificate.subject if issuer else subject)
-        .public_key(request.public_key)
-        .serial_number(new_serial_number())
-        .not_valid_before(not_before)
-        .not_valid_after(not_after)
+    subject = request.subject.name().public_bytes()
+    spki = encode_spki(request.public_key)
+    key_id = key_identifier(spki)
+    if issuer:
+        fixed = issuer.fixed_extensions(profile, request)
+    else:
+        fixed = _fixed_extensions(profile, request, _policies(profile, request), key_id)
+    return der.sequence(
+        _VERSION_3,
+        der.integer(new_serial_number()),
+        algorithm.identifier,
+        issuer.distinguished_name if issuer else subject,
+        der.sequence(der.time(not_before), der.time(not_after)),
+        subject,
+        spki,
+        der.tlv(_EXTENSIONS, der.sequence(fixed, _own_extensions(request, key_id))),
     )
-    for value, critical in _extensions(profile, request, issuer):
-        builder = builder.add_extension(value, critical)
-    return builder
 
 
 def new_serial_number() -> int:
@@ -154,70 +197,69 @@ def _validity(
     if not_before < earliest.replace(microsecond=0) or not_after > latest:
         raise ProfileViolation(profile.name, "the validity asked for goes beyond the profile")
     if issuer:
-        not_before = max(not_before, issuer.certificate.not_valid_before_utc)
-        not_after = min(not_after, issuer.certificate.not_valid_after_utc)
+        not_before, not_after = max(not_before, issuer.validity[0]), min(not_after, issuer.validity[1])
     not_before, not_after = not_before.replace(microsecond=0), not_after.replace(microsecond=0)
     if not_before >= not_after or not_after <= now:
         raise ProfileViolation(profile.name, "no validity is left: the issuer or the request ends too early")
     return not_before, not_after
 
 
-def _extensions(
-    profile: Profile, request: CertificateRequest, issuer: Issuer | None
-) -> list[tuple[x509.ExtensionType, bool]]:
-    """The extensions with their criticality, in the order of RFC 5280 §4.2.1."""
-    own_key_id = x509.SubjectKeyIdentifier.from_public_key(request.public_key)
-    key_id = _subject_key_identifier(issuer.certificate) if issuer else own_key_id
-    key_usage = profile.key_usage_for(request.public_key)
-    assert key_usage is not None
-    extensions: list[tuple[x509.ExtensionType, bool]] = [
-        (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id), False),
-        (own_key_id, False),
-        (key_usage, True),
-    ]
-    if policies := _policies(profile, request):
-        extensions.append((x509.CertificatePolicies([x509.PolicyInformation(p, None) for p in policies]), False))
+def _own_extensions(request: CertificateRequest, key_id: bytes) -> bytes:
+    """What differs from certificate to certificate: key identifier, alternative names, binding."""
+    extensions = _extension(x509.SubjectKeyIdentifier(key_id))
     names: list[x509.GeneralName] = [
         *map(x509.UniformResourceIdentifier, request.subject_alternative_uris),
         *map(x509.DNSName, request.dns_names),
     ]
     if names:
-        extensions.append((x509.SubjectAlternativeName(names), False))
-    if profile.is_authority:
-        extensions.append((x509.BasicConstraints(ca=True, path_length=profile.path_length), True))
-    if profile.extended_key_usage:
-        usage = x509.ExtendedKeyUsage([profile.extended_key_usage])
-        extensions.append((usage, profile.extended_key_usage_critical))
-    if issuer:
-        extensions += _publication(profile.revocation, issuer)
-    if profile.revocation is Revocation.NO_CHECK:
-        extensions.append((x509.OCSPNoCheck(), False))
-    if profile.revocation is Revocation.SHORT_TERM:
-        extensions.append((x509.UnrecognizedExtension(VALIDITY_ASSURED_SHORT_TERM, _DER_NULL), False))
+        extensions += _extension(x509.SubjectAlternativeName(names))
     if request.binding:
-        extensions.append((request.binding.extension(), False))
+        extensions += _extension(request.binding.extension())
     return extensions
 
 
-def _subject_key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIdentifier:
-    return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+def _fixed_extensions(
+    profile: Profile, request: CertificateRequest, policies: tuple[ObjectIdentifier, ...], issuer_key_id: bytes
+) -> bytes:
+    key_usage = profile.key_usage_for(request.public_key)
+    assert key_usage is not None
+    extensions = _extension(x509.AuthorityKeyIdentifier(issuer_key_id, None, None))
+    extensions += _extension(key_usage, critical=True)
+    if policies:
+        extensions += _extension(x509.CertificatePolicies([x509.PolicyInformation(p, None) for p in policies]))
+    if profile.is_authority:
+        extensions += _extension(x509.BasicConstraints(ca=True, path_length=profile.path_length), critical=True)
+    if profile.extended_key_usage:
+        usage = x509.ExtendedKeyUsage([profile.extended_key_usage])
+        extensions += _extension(usage, critical=profile.extended_key_usage_critical)
+    if profile.revocation is Revocation.NO_CHECK:
+        extensions += _extension(x509.OCSPNoCheck())
+    if profile.revocation is Revocation.SHORT_TERM:
+        extensions += _extension(x509.UnrecognizedExtension(VALIDITY_ASSURED_SHORT_TERM, der.NULL))
+    return extensions
+
+
+def _publication(revocation: Revocation, issuer: Issuer) -> bytes:
+    """Where CRL, responder and the issuer's certificate are found (RFC 5280 §4.2.1.13, §4.2.2.1)."""
+    access = []
+    extensions = b""
+    if revocation in (Revocation.CRL, Revocation.CRL_AND_OCSP):
+        crl = x509.UniformResourceIdentifier(issuer.urls.crl(issuer.name))
+        extensions += _extension(x509.CRLDistributionPoints([x509.DistributionPoint([crl], None, None, None)]))
+    if revocation is Revocation.CRL_AND_OCSP:
+        access.append((AuthorityInformationAccessOID.OCSP, issuer.urls.ocsp(issuer.name)))
+    access.append((AuthorityInformationAccessOID.CA_ISSUERS, issuer.urls.certificate(issuer.name)))
+    descriptions = [x509.AccessDescription(oid, x509.UniformResourceIdentifier(url)) for oid, url in access]
+    return extensions + _extension(x509.AuthorityInformationAccess(descriptions))
+
+
+def _extension(value: x509.ExtensionType, *, critical: bool = False) -> bytes:
+    return der.sequence(
+        der.object_identifier(value.oid), der.TRUE if critical else b"", der.octet_string(value.public_bytes())
+    )
 
 
 def _policies(profile: Profile, request: CertificateRequest) -> tuple[ObjectIdentifier, ...]:
     own = (profile.policy,) if profile.policy else ()
     custody = (CUSTODY_POLICIES[request.custody],) if request.custody else ()
     return own + custody + request.policies
-
-
-def _publication(revocation: Revocation, issuer: Issuer) -> list[tuple[x509.ExtensionType, bool]]:
-    access = []
-    extensions: list[tuple[x509.ExtensionType, bool]] = []
-    if revocation in (Revocation.CRL, Revocation.CRL_AND_OCSP):
-        crl = x509.UniformResourceIdentifier(issuer.urls.crl(issuer.name))
-        extensions.append((x509.CRLDistributionPoints([x509.DistributionPoint([crl], None, None, None)]), False))
-    if revocation is Revocation.CRL_AND_OCSP:
-        access.append((AuthorityInformationAccessOID.OCSP, issuer.urls.ocsp(issuer.name)))
-    access.append((AuthorityInformationAccessOID.CA_ISSUERS, issuer.urls.certificate(issuer.name)))
-    descriptions = [x509.AccessDescription(oid, x509.UniformResourceIdentifier(url)) for oid, url in access]
-    extensions.append((x509.AuthorityInformationAccess(descriptions), False))
-    return extensions

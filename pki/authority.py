@@ -1,22 +1,19 @@
-"""Authorities: prepare a certificate, lint a twin of it, then sign it once."""
+"""Authorities: encode a certificate, lint exactly what will be signed, then sign it once."""
 
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from pki import keys
 from pki.assembly import CertificateRequest, Issuer, PublicationUrls, Subject, assemble
 from pki.binding import SignatureBinding
 from pki.csr import CheckedCsr, parse_csr
-from pki.errors import InvalidIdentifier, LintFailed, PreparedTwice, ProfileViolation
-from pki.keys import KeyType, PrivateKey, PublicKey
+from pki.errors import InvalidIdentifier, PreparedTwice, ProfileViolation
+from pki.keys import PrivateKey, PublicKey
 from pki.lint import verify_lint
 from pki.ports import Clock
 from pki.profiles import ISSUING, OCSP, ROOT, IssuingRole, Profile, policies_of_role
-from pki.suite import key_kind
+from pki.signatures import SignatureAlgorithm, algorithm_of, sign, signed
 
 __all__ = [
     "CertificateRequest",
@@ -30,7 +27,6 @@ __all__ = [
     "parse_csr",
     "role_of",
     "sign_issuing",
-    "signature_digest",
 ]
 
 ROOT_NAME = "root"
@@ -39,30 +35,24 @@ ROOT_NAME = "root"
 class PreparedCertificate:
     """A certificate that passed every check and waits for its one signature."""
 
-    def __init__(
-        self,
-        profile: Profile,
-        authority: "IssuingAuthority",
-        builder: x509.CertificateBuilder,
-        twin: x509.Certificate,
-    ) -> None:
+    def __init__(self, profile: Profile, authority: "IssuingAuthority", to_be_signed: bytes, twin: x509.Certificate):
         self.profile = profile
         self.twin = twin
-        """The same certificate signed by a throw-away key: good for reading, worth nothing."""
+        """The same certificate with an empty signature: good for reading, worth nothing."""
         self._authority = authority
-        self._builders = [builder]
+        self._to_be_signed = [to_be_signed]
 
     @property
     def serial_number(self) -> int:
         """The serial number that the certificate will have."""
         return self.twin.serial_number
 
-    def spend(self, authority: "IssuingAuthority") -> x509.CertificateBuilder:
-        """Hand out what is to be signed, once. Raises PreparedTwice."""
+    def spend(self, authority: "IssuingAuthority") -> bytes:
+        """Hand out the TBSCertificate (DER), once. Raises PreparedTwice."""
         if authority is not self._authority:
             raise PreparedTwice
         try:
-            return self._builders.pop()  # atomic, where threads race for it
+            return self._to_be_signed.pop()  # atomic, where threads race for it
         except IndexError as exc:
             raise PreparedTwice from exc
 
@@ -82,31 +72,30 @@ class IssuingAuthority:
     key: PrivateKey
     urls: PublicationUrls
     clock: Clock
+    _issuer: Issuer = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.key.public_key() != self.certificate.public_key():
             raise ProfileViolation(self.name, "the key is not that of the certificate")
+        object.__setattr__(self, "_issuer", Issuer(self.name, self.certificate, self.urls))
 
     def prepare(self, profile: Profile, request: CertificateRequest) -> PreparedCertificate:
-        """Check the request and lint a twin signed by a throw-away key; the real key signs nothing yet.
+        """Check the request, encode the certificate and lint that; the key signs nothing yet.
 
         Raises ProfileViolation, WeakKey, LintFailed.
         """
         self._check_role(profile)
         keys.check_public_key(request.public_key)
-        builder = assemble(profile, request, self._issuer(), self.clock())
-        twin = _sign_twin(builder, self.key)
+        algorithm = algorithm_of(self.key)
+        to_be_signed = assemble(profile, request, self._issuer, algorithm, self.clock())
+        twin = _certificate(to_be_signed, algorithm, b"")
         verify_lint(twin, profile, self.certificate)
-        return PreparedCertificate(profile, self, builder, twin)
+        return PreparedCertificate(profile, self, to_be_signed, twin)
 
     def issue(self, prepared: PreparedCertificate) -> x509.Certificate:
         """Sign what was prepared. Raises PreparedTwice."""
-        certificate = prepared.spend(self).sign(self.key, signature_digest(self.key))
-        _verify_twins(certificate, prepared.twin)
-        return certificate
-
-    def _issuer(self) -> Issuer:
-        return Issuer(self.name, self.certificate, self.urls)
+        to_be_signed = prepared.spend(self)
+        return _certificate(to_be_signed, algorithm_of(self.key), sign(self.key, to_be_signed))
 
     def _check_role(self, profile: Profile) -> None:
         if self.name == ROOT_NAME:
@@ -120,11 +109,12 @@ class IssuingAuthority:
 def create_root(subject: Subject, key: PrivateKey, urls: PublicationUrls, clock: Clock) -> IssuingAuthority:
     """A self-signed root. Raises ProfileViolation, WeakKey, LintFailed."""
     public_key = keys.check_public_key(key.public_key())
-    builder = assemble(ROOT, CertificateRequest(subject, public_key), None, clock())
-    twin = _sign_twin(builder, key)
+    request = CertificateRequest(subject, public_key)
+    algorithm = algorithm_of(key)
+    to_be_signed = assemble(ROOT, request, None, algorithm, clock())
+    twin = _certificate(to_be_signed, algorithm, b"")
     verify_lint(twin, ROOT, twin)
-    certificate = builder.sign(key, signature_digest(key))
-    _verify_twins(certificate, twin)
+    certificate = _certificate(to_be_signed, algorithm, sign(key, to_be_signed))
     return IssuingAuthority(ROOT_NAME, certificate, (), key, urls, clock)
 
 
@@ -145,27 +135,5 @@ def role_of(name: str) -> IssuingRole:
     return IssuingRole(role)
 
 
-def signature_digest(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | None:
-    """The digest with which a key of ours signs certificates, CRLs and OCSP answers; None for Ed25519."""
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return None
-    is_p384 = isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size == 384
-    return hashes.SHA384() if is_p384 else hashes.SHA256()
-
-
-def _sign_twin(builder: x509.CertificateBuilder, key: PrivateKey) -> x509.Certificate:
-    throw_away = _throw_away_key(key_kind(key))
-    return builder.sign(throw_away, signature_digest(throw_away))
-
-
-@cache
-def _throw_away_key(kind: str) -> PrivateKey:
-    """Of the kind of the real key, so that algorithm identifiers and all other signed bytes are equal."""
-    types = {"P-256": KeyType.EC_P256, "P-384": KeyType.EC_P384, "Ed25519": KeyType.ED25519}
-    return keys.generate(types.get(kind, KeyType.RSA_2048))
-
-
-def _verify_twins(certificate: x509.Certificate, twin: x509.Certificate) -> None:
-    """What was signed is, byte for byte, what was linted."""
-    if certificate.tbs_certificate_bytes != twin.tbs_certificate_bytes:
-        raise LintFailed("the signed certificate is not the one that was checked")
+def _certificate(to_be_signed: bytes, algorithm: SignatureAlgorithm, signature: bytes) -> x509.Certificate:
+    return x509.load_der_x509_certificate(signed(to_be_signed, algorithm, signature))

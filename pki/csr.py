@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.errors import InvalidCsr
 from pki.keys import PublicKey, check_public_key
@@ -67,8 +66,9 @@ def parse_csr(der_or_pem: bytes) -> CheckedCsr:
     """
     if len(der_or_pem) > MAXIMUM_BYTES:
         raise InvalidCsr(f"more than {MAXIMUM_BYTES} bytes")
+    der = _der(der_or_pem)
     try:
-        csr = x509.load_der_x509_csr(_der(der_or_pem))
+        csr = x509.load_der_x509_csr(der)
         public_key = check_public_key(csr.public_key())
         _ = csr.extensions, csr.subject  # parsed lazily: malformed ones are refused here
         digest = csr.signature_hash_algorithm
@@ -77,7 +77,7 @@ def parse_csr(der_or_pem: bytes) -> CheckedCsr:
         raise InvalidCsr("it cannot be parsed") from exc
     if digest is not None and not isinstance(digest, _DIGESTS):
         raise InvalidCsr(f"it is signed with {digest.name}")
-    if not is_proven or not csr.public_bytes(Encoding.DER).endswith(b"\0" + csr.signature):
+    if not is_proven or not der.endswith(b"\0" + csr.signature):
         # the last BIT STRING must not claim unused bits: nothing else in a request is outside the signature
         raise InvalidCsr("its signature does not prove possession of the key")
     return CheckedCsr(public_key, csr)

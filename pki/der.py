@@ -1,6 +1,7 @@
 """DER encoding of what is built by hand because it is built often (X.690 §8, §10)."""
 
 from datetime import datetime
+from functools import cache
 
 from cryptography.x509 import ObjectIdentifier
 
@@ -8,6 +9,7 @@ SEQUENCE = 0x30
 SET = 0x31
 OCTET_STRING = 0x04
 NULL = b"\x05\x00"
+TRUE = b"\x01\x01\xff"
 
 
 def tlv(tag: int, *contents: bytes) -> bytes:
@@ -38,9 +40,21 @@ def octet_string(value: bytes) -> bytes:
     return tlv(OCTET_STRING, value)
 
 
+def bit_string(value: bytes) -> bytes:
+    """Whole octets: none of the last one's bits is unused."""
+    return tlv(0x03, b"\0", value)
+
+
+@cache
 def object_identifier(oid: ObjectIdentifier) -> bytes:
     first, second, *rest = map(int, oid.dotted_string.split("."))
     return tlv(0x06, *(_base_128(arc) for arc in (40 * first + second, *rest)))
+
+
+def time(time: datetime) -> bytes:
+    """UTCTime through 2049, GeneralizedTime from then on (RFC 5280 §4.1.2.5); `time` is aware UTC, whole seconds."""
+    digits = time.isoformat(timespec="seconds").encode()[:19].translate(None, b"-T:")
+    return tlv(0x17, digits[2:], b"Z") if time.year < 2050 else tlv(0x18, digits, b"Z")
 
 
 def generalized_time(time: datetime) -> bytes:

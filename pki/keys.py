@@ -5,6 +5,7 @@ import math
 from enum import StrEnum
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
@@ -90,9 +91,30 @@ def load_spki(der: bytes) -> PublicKey:
     return check_public_key(key)
 
 
+def encode_spki(public_key: PublicKey) -> bytes:
+    """The DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7)."""
+    return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
 def spki_sha256(public_key: PublicKey) -> bytes:
     """SHA-256 over the DER SubjectPublicKeyInfo: 32 bytes that name a key."""
-    return hashlib.sha256(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+    return hashlib.sha256(encode_spki(public_key)).digest()
+
+
+def public_key_bits(spki: bytes) -> bytes:
+    """The subjectPublicKey BIT STRING without tag, length and count of unused bits: what RFC 5280 and 6960 hash."""
+    return asn1.decode_der(_SubjectPublicKeyInfo, spki).subject_public_key.as_bytes()
+
+
+def key_identifier(spki: bytes) -> bytes:
+    """Method 1 of RFC 5280 §4.2.1.2: SHA-1, which names a key here and protects nothing."""
+    return hashlib.sha1(public_key_bits(spki), usedforsecurity=False).digest()
+
+
+@asn1.sequence
+class _SubjectPublicKeyInfo:
+    algorithm: asn1.TLV
+    subject_public_key: asn1.BitString
 
 
 def _check_ed25519(key: ed25519.Ed25519PublicKey) -> None:

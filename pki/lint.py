@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TypeVar, cast
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from pki.binding import get_signature_binding
@@ -29,6 +30,7 @@ class Candidate:
     certificate: x509.Certificate
     profile: Profile
     issuer: x509.Certificate
+    public_key: PublicKeyTypes
     extensions: _ByOid
     issuer_extensions: _ByOid
 
@@ -42,7 +44,8 @@ class Candidate:
 
 def verify_lint(certificate: x509.Certificate, profile: Profile, issuer: x509.Certificate) -> None:
     """Raises LintFailed with every finding."""
-    candidate = Candidate(certificate, profile, issuer, _by_oid(certificate.extensions), _by_oid(issuer.extensions))
+    key, extensions = certificate.public_key(), _by_oid(certificate.extensions)
+    candidate = Candidate(certificate, profile, issuer, key, extensions, _by_oid(issuer.extensions))
     findings = [finding for check in CHECKS if (finding := check(candidate)) is not None]
     if findings:
         raise LintFailed("; ".join(findings))
@@ -93,7 +96,7 @@ def check_subject(candidate: Candidate) -> str | None:
 def check_public_key_strength(candidate: Candidate) -> str | None:
     """Baseline Requirements §6.1.5 and §6.1.6: type, size, exponent and curve."""
     try:
-        check_public_key(candidate.certificate.public_key())
+        check_public_key(candidate.public_key)
     except WeakKey as exc:
         return str(exc)
     return None
@@ -104,7 +107,7 @@ def check_subject_key_identifier(candidate: Candidate) -> str | None:
     extension = candidate.find(x509.SubjectKeyIdentifier)
     if extension is None or extension.critical:
         return "subject key identifier missing or critical"
-    expected = x509.SubjectKeyIdentifier.from_public_key(candidate.certificate.public_key())
+    expected = x509.SubjectKeyIdentifier.from_public_key(candidate.public_key)
     return None if extension.value == expected else "subject key identifier of another key"
 
 
@@ -131,7 +134,7 @@ def check_basic_constraints(candidate: Candidate) -> str | None:
 def check_key_usage(candidate: Candidate) -> str | None:
     """RFC 5280 §4.2.1.3: critical, and the bits of the profile for this kind of key."""
     extension = candidate.find(x509.KeyUsage)
-    key = candidate.certificate.public_key()
+    key = candidate.public_key
     try:
         expected = candidate.profile.key_usage_for(key) if isinstance(key, PublicKey) else None
     except UnsupportedAlgorithm as exc:

@@ -149,7 +149,7 @@ def _signed_chains(leaf: x509.Certificate, trust: TrustPolicy) -> Iterator[tuple
 def _candidates(certificate: x509.Certificate, trust: TrustPolicy) -> list[x509.Certificate]:
     try:
         return trust.issuers_named(certificate.issuer)
-    except ValueError:  # names are parsed when first read, and this one is malformed
+    except (ValueError, TypeError):  # names are parsed when first read, and this one is malformed
         return []
 
 

@@ -8,15 +8,15 @@ from functools import cached_property
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from pki.authority import IssuingAuthority, signature_digest
+from pki.authority import IssuingAuthority
 from pki.errors import InvalidRevocation
-from pki.keys import PrivateKey
+from pki.keys import PrivateKey, check_public_key, encode_spki, public_key_bits
 from pki.ports import Clock
+from pki.signatures import algorithm_of
 
 Reason = x509.ReasonFlags
 
@@ -77,7 +77,7 @@ def build_crl(
     )
     for value, critical in _crl_extensions(authority, number, delta_of):
         builder = builder.add_extension(value, critical)
-    return builder.sign(authority.key, signature_digest(authority.key)).public_bytes(Encoding.DER)
+    return builder.sign(authority.key, algorithm_of(authority.key).digest).public_bytes(Encoding.DER)
 
 
 def _crl_extensions(
@@ -122,7 +122,7 @@ class OcspResponder:
     def issuer_hashes(self) -> dict[str, tuple[bytes, bytes]]:
         """By digest name: the hashes of the issuer's name and key in a CertID (RFC 6960 §4.1.1)."""
         name = self.issuer.subject.public_bytes()
-        key = _public_key_bits(self.issuer)
+        key = public_key_bits(encode_spki(check_public_key(self.issuer.public_key())))
         return {
             algorithm.name: (
                 hashlib.new(algorithm.name, name).digest(),
@@ -202,7 +202,7 @@ def _answer(
     )
     if nonce is not None:
         builder = builder.add_extension(nonce, critical=False)
-    der = builder.sign(responder.key, signature_digest(responder.key)).public_bytes(Encoding.DER)
+    der = builder.sign(responder.key, algorithm_of(responder.key).digest).public_bytes(Encoding.DER)
     return OcspAnswer(der, now, None if nonce is not None else now + OCSP_LIFETIME)
 
 
@@ -228,17 +228,3 @@ def _find_nonce(request: ocsp.OCSPRequest) -> x509.OCSPNonce | None:
 def _unsuccessful(status: ocsp.OCSPResponseStatus, now: datetime) -> OcspAnswer:
     response = ocsp.OCSPResponseBuilder.build_unsuccessful(status)
     return OcspAnswer(response.public_bytes(Encoding.DER), now, None)
-
-
-def _public_key_bits(certificate: x509.Certificate) -> bytes:
-    """The subjectPublicKey BIT STRING without its tag, length and count of unused bits."""
-    return asn1.decode_der(
-        _SubjectPublicKeyInfo,
-        certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-    ).subject_public_key.as_bytes()
-
-
-@asn1.sequence
-class _SubjectPublicKeyInfo:
-    algorithm: asn1.TLV
-    subject_public_key: asn1.BitString

@@ -8,16 +8,16 @@ from typing import Annotated
 
 from cryptography import x509
 from cryptography.hazmat import asn1
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier, SignatureAlgorithmOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from pki import der
 from pki.errors import InvalidTimestampRequest, ProfileViolation
 from pki.keys import PrivateKey
 from pki.ports import Clock
 from pki.profiles import TIMESTAMP_POLICY
+from pki.signatures import algorithm_of, sign
 
 MAXIMUM_BYTES = 64 * 1024
 ACCURACY_SECONDS = 1
@@ -125,7 +125,11 @@ class TimestampAuthority:
         _check_certificate(certificate, key)
         self._key = key
         self._clock = clock
-        self._algorithms = _Algorithms.of(key)
+        algorithm = algorithm_of(key)
+        assert algorithm.digest is not None
+        self._signature_algorithm = algorithm.identifier
+        self._digest_name = algorithm.digest.name
+        self._digest_algorithm = der.sequence(der.object_identifier(_DIGEST_OIDS[algorithm.digest.name]))
         own = certificate.public_bytes(Encoding.DER)
         issuing = [above.public_bytes(Encoding.DER) for above in chain if above.subject != above.issuer]
         self._certificates = der.tlv(0xA0, *sorted([own, *issuing]))
@@ -151,20 +155,20 @@ class TimestampAuthority:
 
     def _stamp(self, request: TimestampRequest) -> bytes:
         info = self._tst_info(request)
-        digest = hashlib.new(self._algorithms.digest_name, info).digest()
+        digest = hashlib.new(self._digest_name, info).digest()
         attributes = sorted((*self._fixed_attributes, _attribute(_MESSAGE_DIGEST, der.octet_string(digest))))
-        signature = self._algorithms.sign(self._key, der.tlv(der.SET, *attributes))  # RFC 5652 §5.4
+        signature = sign(self._key, der.tlv(der.SET, *attributes))  # RFC 5652 §5.4
         signer_info = der.sequence(
             der.integer(1),
             self._signer_id,
-            self._algorithms.digest,
+            self._digest_algorithm,
             der.tlv(0xA0, *attributes),
-            self._algorithms.signature,
+            self._signature_algorithm,
             der.octet_string(signature),
         )
         signed_data = der.sequence(
             der.integer(3),
-            der.set_of(self._algorithms.digest),
+            der.set_of(self._digest_algorithm),
             der.sequence(der.object_identifier(_TST_INFO), der.tlv(0xA0, der.octet_string(info))),
             self._certificates if request.wants_certificate else b"",
             der.set_of(signer_info),
@@ -184,34 +188,6 @@ class TimestampAuthority:
             der.sequence(der.integer(ACCURACY_SECONDS)),
             der.integer(request.nonce) if request.nonce is not None else b"",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Algorithms:
-    """How the authority's key signs: AlgorithmIdentifiers as DER, and the digest's name."""
-
-    digest_name: str
-    digest: bytes
-    signature: bytes
-
-    @classmethod
-    def of(cls, key: PrivateKey) -> "_Algorithms":
-        is_p384 = isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size == 384
-        name = "sha384" if is_p384 else "sha256"
-        digest = der.sequence(der.object_identifier(_DIGEST_OIDS[name]))
-        if isinstance(key, rsa.RSAPrivateKey):
-            signature = der.sequence(der.object_identifier(SignatureAlgorithmOID.RSA_WITH_SHA256), der.NULL)
-        else:
-            oid = SignatureAlgorithmOID.ECDSA_WITH_SHA384 if is_p384 else SignatureAlgorithmOID.ECDSA_WITH_SHA256
-            signature = der.sequence(der.object_identifier(oid))
-        return cls(name, digest, signature)
-
-    def sign(self, key: PrivateKey, data: bytes) -> bytes:
-        digest = hashes.SHA384() if self.digest_name == "sha384" else hashes.SHA256()
-        if isinstance(key, rsa.RSAPrivateKey):
-            return key.sign(data, padding.PKCS1v15(), digest)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        return key.sign(data, ec.ECDSA(digest))
 
 
 def _check_certificate(certificate: x509.Certificate, key: PrivateKey) -> None:

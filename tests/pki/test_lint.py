@@ -24,6 +24,7 @@ from pki.profiles import (
     Custody,
     Profile,
 )
+from pki.signatures import algorithm_of, signed
 from tests.pki.hierarchy import AUTHORITY_OF, ENTERPRISE, START, Hierarchy, request_for
 
 CA = Hierarchy()
@@ -38,9 +39,9 @@ class Draft:
         self.authority = CA.issuing[AUTHORITY_OF[profile.name]]
         issuer = Issuer(self.authority.name, self.authority.certificate, self.authority.urls)
         self.key = generate(KeyType.EC_P256)
-        good = assemble(profile, request_for(profile, self.key), issuer, START).sign(
-            self.authority.key, hashes.SHA256()
-        )
+        algorithm = algorithm_of(self.authority.key)
+        to_be_signed = assemble(profile, request_for(profile, self.key), issuer, algorithm, START)
+        good = x509.load_der_x509_certificate(signed(to_be_signed, algorithm, b""))
         self.subject, self.issuer_name = good.subject, good.issuer
         self.serial_number, self.public_key = good.serial_number, good.public_key()
         self.start, self.end = good.not_valid_before_utc, good.not_valid_after_utc
