@@ -80,8 +80,58 @@ PAYMENT_STATES: dict[str, Label] = {
     "settled": ("已清算", "Settled"),
     "rejected": ("已拒绝", "Rejected"),
 }
+EVENTS: dict[str, Label] = {
+    "tenant-created": ("登记机构", "Organization registered"),
+    "account-created": ("开立账户", "Account created"),
+    "account-disabled": ("停用账户", "Account disabled"),
+    "log-in-attempted": ("尝试登录", "Log-in attempted"),
+    "logged-in": ("登录", "Logged in"),
+    "logged-out": ("退出", "Logged out"),
+    "password-changed": ("更改密码", "Password changed"),
+    "person-added": ("登记法定代表人", "Representative registered"),
+    "portrait-set": ("保存比对照片", "Portrait sealed"),
+    "decision-proposed": ("提出复核事项", "Decision proposed"),
+    "decision-confirmed": ("复核通过", "Decision confirmed"),
+    "decision-rejected": ("复核驳回", "Decision rejected"),
+    "application-registered": ("登记应用", "Application registered"),
+    "authorization-granted": ("授权平台", "Authorization granted"),
+    "authorization-denied": ("拒绝授权", "Authorization denied"),
+    "authorization-revoked": ("撤销授权", "Authorization revoked"),
+    "authority-founded": ("建立证书体系", "Authority founded"),
+    "enrolment-created": ("发放注册码", "Enrolment code handed out"),
+    "certificate-issued": ("签发证书", "Certificate issued"),
+    "certificate-held": ("暂停证书", "Certificate held"),
+    "certificate-released": ("恢复证书", "Certificate released"),
+    "certificate-revoked": ("吊销证书", "Certificate revoked"),
+    "contract-created": ("生成合同", "Contract typeset"),
+    "contract-sent": ("发送签署邀请", "Invitation sent"),
+    "party-identified": ("签署人核实身份", "Signer identified"),
+    "contract-presented": ("签署人读完全文", "Contract read to the end"),
+    "consent-given": ("签署人确认意愿", "Consent given"),
+    "face-check-passed": ("刷脸核验通过", "Face check passed"),
+    "face-check-refused": ("刷脸核验未通过", "Face check refused"),
+    "contract-signed": ("签署人签名", "Signed"),
+    "contract-completed": ("银行盖章并归档", "Sealed and archived by the bank"),
+    "contract-declined": ("签署人拒签", "Declined"),
+    "contract-expired": ("签署邀请过期", "Invitation expired"),
+    "contract-verified": ("合规核验", "Verified by compliance"),
+    "contract-opened": ("合规调阅", "Opened by compliance"),
+    "evidence-exported": ("导出证据包", "Evidence exported"),
+    "payment": ("付款指令", "Payment"),
+    "payment-outcome": ("清算结果", "Clearing outcome"),
+    "payment-refused": ("付款被拒", "Payment refused"),
+    "request-refused": ("接口请求被拒", "API request refused"),
+    "directory-loaded": ("导入行名行号", "Bank directory loaded"),
+}
+SIGNATURE_FIELDS: dict[str, Label] = {
+    "enterprise-legal-representative": ("企业法定代表人", "Legal representative"),
+    "bank-seal": ("银行印章", "The bank's seal"),
+    "archive-timestamp": ("存档时间戳", "Archive time stamp"),
+}
 
 _ALL = {
+    "event": EVENTS,
+    "signature_field": SIGNATURE_FIELDS,
     "product": PRODUCTS,
     "contract": CONTRACT_STATES,
     "payment": PAYMENT_STATES,
@@ -99,6 +149,11 @@ _ALL = {
 def label(kind: str, word: str | None) -> Label:
     """The label of a stored word; a word that nobody named shows itself."""
     return _ALL[kind].get(word or "", (str(word or "—"), ""))
+
+
+def signature_field(name: str) -> Label:
+    """The label of a signature field of a contract; archive time stamps are numbered."""
+    return label("signature_field", name.rstrip("0123456789").rstrip("-"))
 
 
 def options(kind: str) -> list[tuple[str, str, str]]:

@@ -9,9 +9,10 @@ from flask import Blueprint, render_template
 from app.identity.access import current_account, known_account
 from app.identity.pages import Page
 from app.portal import developer, enterprise
-from app.portal.labels import label, options, yuan
+from app.portal.labels import label, options, signature_field, yuan
 from app.portal.navigation import build_navigation, places_of
 from app.portal.service import count_for
+from app.texts import chinese_for
 from app.wiring import current_services
 
 blueprint = Blueprint("portal", __name__)
@@ -29,6 +30,8 @@ def frame() -> dict[str, Any]:
         "nav": build_navigation(account.role if account else None),
         "label": label,
         "options": options,
+        "signature_field": signature_field,
+        "chinese_for": chinese_for,
     }
 
 

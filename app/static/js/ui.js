@@ -108,6 +108,12 @@ function enhanceFilters(root) {
   }
 }
 
+/** The strip of the navigation scrolls sideways on a phone: begin with the place where one is in sight. */
+function showCurrentPlace() {
+  document.querySelector(".site-nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+}
+
+showCurrentPlace();
 enhanceTimes(document);
 enhanceCopyButtons(document);
 enhanceFilters(document);

@@ -5,7 +5,7 @@ import { fromBase64Url, sha256, toHex } from "./bytes.js";
 const LONGEST_SIDE = 640;  // pixels; enough for the comparison, small enough for a phone's uplink
 const JPEG_QUALITY = 0.85;
 const ANNOUNCE_MS = 1300;  // to read an instruction and begin
-const ACTION_MS = 2500;    // the frames of one action are spread over this time
+const ACTION_MS = 2500;    // to do it
 const BACK_MS = 1000;      // to look straight again between two actions
 
 export class CameraUnavailable extends Error {
@@ -105,6 +105,8 @@ export function pause(milliseconds, signal) {
 
 /**
  * Take the frames of a challenge: several while each action is performed; the first action is to look straight.
+ * The first frame of every later action is taken with its instruction, before the face can have followed it: it is
+ * what the movement is measured from, and a recording that moves already gives itself away.
  * guide: {action(index, name), back(), progress(fraction)} — what the person sees meanwhile.
  * Answers {meta, blobs}, ready for the upload.
  */
@@ -113,18 +115,29 @@ export async function capture(camera, challenge, guide) {
   const startedAt = performance.now();
   const blobs = [];
   const frames = [];
+  const take = async (action) => {
+    frames.push({ action, at_ms: Math.round(performance.now() - startedAt) });
+    blobs.push(await camera.grab());
+    guide.progress(blobs.length / (actions.length * perAction));
+  };
+  const takeSpread = async (action, count, milliseconds) => {
+    for (let taken = 0; taken < count; taken += 1) {
+      await pause(milliseconds / count, camera.ended);
+      await take(action);
+    }
+  };
   for (const [index, action] of actions.entries()) {
     if (index > 1) {
       guide.back();
       await pause(BACK_MS, camera.ended);
     }
     guide.action(index, action);
-    await pause(ANNOUNCE_MS, camera.ended);
-    for (let taken = 0; taken < perAction; taken += 1) {
-      await pause(ACTION_MS / perAction, camera.ended);
-      frames.push({ action: index, at_ms: Math.round(performance.now() - startedAt) });
-      blobs.push(await camera.grab());
-      guide.progress(blobs.length / (actions.length * perAction));
+    if (index === 0) {
+      await pause(ANNOUNCE_MS, camera.ended);
+      await takeSpread(index, perAction, ACTION_MS);
+    } else {
+      await take(index);
+      await takeSpread(index, perAction - 1, ANNOUNCE_MS + ACTION_MS);
     }
   }
   return { meta: { nonce: challenge.nonce, chain: await chain(challenge.nonce, blobs), frames }, blobs };

@@ -77,6 +77,7 @@ byId("identify-form").addEventListener("submit", (event) => {
 
 // 2 Read
 byId("read-button").addEventListener("click", (event) => {
+  if (event.currentTarget.getAttribute("aria-disabled")) return;
   if (!reader.finished) return reader.advance();
   act(event.currentTarget, async () => api.read(await reader.verify(state.contract.document_sha256)));
 });

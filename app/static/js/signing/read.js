@@ -6,6 +6,7 @@ import { sha256, toHex } from "./bytes.js";
 import { byId, say } from "./frame.js";
 import { DOCUMENT_DIFFERS, PAGE_FAILED, READ_DONE, READ_ON, RELOAD } from "./texts.js";
 
+const CHANGED_MS = 700;  // a tap meant for "read on" must not fall on "I have read it all" as the words change under it
 const ZOOMS = ["100", "150", "200"];  // per cent; an A4 page on a phone is too small at the first for many eyes
 
 export class Reader {
@@ -91,6 +92,10 @@ export class Reader {
     const count = this.#pages.length;
     say(byId("read-count"), [`已看 ${this.#seen.size} / ${count} 页`, "pages seen"]);
     const button = byId("read-button");
+    if (this.finished && button.dataset.ready === "no") {
+      button.setAttribute("aria-disabled", "true");
+      setTimeout(() => button.removeAttribute("aria-disabled"), CHANGED_MS);
+    }
     button.dataset.ready = this.finished ? "yes" : "no";
     button.classList.toggle("secondary", !this.finished);
     say(button, this.finished ? READ_DONE : READ_ON);
