@@ -33,7 +33,13 @@ class RevocationEpoch:
             self._read_at = asked_at
         return self._number
 
-    def bump(self, session: Session) -> None:
-        """Move to the next epoch in the caller's transaction; this worker re-reads at its next request."""
-        session.execute(update(EpochRow).where(EpochRow.id == 1).values(number=EpochRow.number + 1))
+    def bump(self, session: Session) -> int:
+        """Move to the next epoch, which is returned, in the caller's transaction; this worker re-reads it next time.
+
+        The row stays locked until the transaction ends, so epochs are committed in their order.
+        """
+        number = session.scalar(
+            update(EpochRow).where(EpochRow.id == 1).values(number=EpochRow.number + 1).returning(EpochRow.number)
+        )
         self._read_at = float("-inf")
+        return number or 0

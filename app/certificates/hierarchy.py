@@ -1,13 +1,15 @@
-"""The certificate authority of this installation: founded once, then loaded with its keys into every process.
+"""The certificate authority of this installation, loaded with its keys into every process.
 
-Certificates lie in the `certificates` table like all others; the names of the service's own keys in its key store are
-kept in `held_keys`. The root's key has a store and a passphrase of its own, which the doors never open.
+Certificates lie in the `certificates` table like all others; which of the service's own keys belongs to which is in
+`held_keys`. An issuing authority may have several generations ("api", "api-2"): the newest issues, all that are not
+revoked are trusted, and each goes on answering for what it issued. A roll-over reaches running processes by the epoch.
+The root's key has a store and a passphrase of its own, which the doors never open; see `founding` and `root`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,40 +18,21 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.certificates.models import CertificateRecord, CrlNumber, HeldKeyRow, PublishedCrl, RevocationEpoch
-from app.certificates.records import make_record, x5t_s256
+from app.certificates.models import CertificateRecord, CertificateState, HeldKeyRow
+from app.certificates.records import x5t_s256
 from app.problems import Unavailable
-from pki import profiles
-from pki.authority import (
-    CertificateRequest,
-    IssuingAuthority,
-    PublicationUrls,
-    Subject,
-    create_root,
-    sign_issuing,
-)
-from pki.keys import KeyType, PrivateKey
-from pki.keystores import SealedKeyStore
+from pki.authority import IssuingAuthority, PublicationUrls, role_of
+from pki.keys import PrivateKey
 from pki.path import TrustPolicy
-from pki.revocation import OcspResponder, build_crl
+from pki.ports import Clock
+from pki.profiles import IssuingRole
+from pki.revocation import OcspResponder
 from pki.timestamp import TimestampAuthority
 
 if TYPE_CHECKING:
     from app.wiring import Services
 
 ORGANIZATION = "Yunlian Bank"
-ISSUING_NAMES = ("api", "product", "signer", "service")
-ROOT_KEY = "root"
-ROOT_CRL_LIFETIME = timedelta(days=365)
-
-# What the bank itself holds, all issued by the authority "service": name, profile, common name, key.
-_OWN = (
-    ("gateway-sign", profiles.GATEWAY_SIGN, "Yunlian Gateway (signing)", KeyType.EC_P256),
-    ("gateway-encrypt", profiles.GATEWAY_ENCRYPT, "Yunlian Gateway (encryption)", KeyType.EC_P256),
-    ("seal", profiles.SEAL, "Yunlian Bank Contract Seal", KeyType.EC_P256),
-    ("log", profiles.LOG, "Yunlian Journal", KeyType.ED25519),
-    ("tsa", profiles.TSA, "Yunlian Time-Stamp Authority", KeyType.EC_P256),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +62,43 @@ class EmbeddedTimestamps:
         return self._authority.token(digest_sha256, "sha256")
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """What `held_keys` said at one epoch."""
+
+    root: x509.Certificate
+    held: Mapping[str, HeldKey]
+    authorities: Mapping[str, IssuingAuthority]
+    revoked: frozenset[str]
+    clock: Clock
+
+    @cached_property
+    def tsa(self) -> TimestampAuthority:
+        held = self.held["tsa"]
+        return TimestampAuthority(held.certificate, held.chain, held.key, self.clock)
+
+    @cached_property
+    def trust(self) -> TrustPolicy:
+        trusted = [a.certificate for name, a in self.authorities.items() if name not in self.revoked]
+        return TrustPolicy((self.root,), tuple(trusted))
+
+    @cached_property
+    def responders(self) -> tuple[OcspResponder, ...]:
+        return tuple(
+            OcspResponder(name, authority.certificate, held.certificate, held.key)
+            for name, authority in self.authorities.items()
+            for held in [self.held[f"ocsp-{name}"]]
+        )
+
+
 class Hierarchy:
     """Root certificate, issuing authorities with their keys, and the bank's own certificates."""
 
-    def __init__(self, services: Services, root: x509.Certificate, held: dict[str, HeldKey]) -> None:
+    def __init__(self, services: Services) -> None:
+        """Open the service's keys. Raises Unavailable before the authority was founded."""
         self._services = services
-        self.root = root
-        self._held = held
-        self._urls = PublicationUrls(services.settings.pki_url)
-
-    # --- founding ---
+        self._epoch = services.epoch.current()
+        self._known, self._loaded = _load(services)
 
     @staticmethod
     def exists(services: Services) -> bool:
@@ -96,186 +106,159 @@ class Hierarchy:
         with services.reading() as session:
             return session.scalars(select(HeldKeyRow).limit(1)).first() is not None
 
-    @classmethod
-    def found(cls, services: Services) -> None:
+    @staticmethod
+    def found(services: Services) -> None:
         """Create root, issuing authorities, OCSP responders and the bank's own certificates, all or none."""
-        settings = services.settings
-        if settings.root_passphrase is None:
-            raise Unavailable("founding the authority needs YUNLIAN_ROOT_PASSPHRASE")
-        urls = PublicationUrls(settings.pki_url)
-        root_store = SealedKeyStore(settings.var / "keys" / "root", settings.root_passphrase)
-        with services.transaction() as session:
-            founding = _Founding(services, session, urls)
-            root = create_root(
-                Subject("Yunlian Root CA", ORGANIZATION),
-                root_store.create(ROOT_KEY, KeyType.EC_P384),
-                urls,
-                services.clock,
-            )
-            founding.keep(root.certificate, profiles.ROOT, issuer="root", key_name=None)
-            founding.publish_root_crl(root)
-            for name in ISSUING_NAMES:
-                founding.add_issuing(root, name)
-            for name, profile, common_name, key_type in _OWN:
-                founding.add_own(name, profile, common_name, key_type)
-            session.add(RevocationEpoch(id=1, number=1))
-            services.journal.append(
-                session,
-                "authority-founded",
-                subject=x5t_s256(root.certificate),
-                actor="system",
-                body={"certificates": founding.count},
-            )
+        from app.certificates.founding import found  # noqa: PLC0415 - founding needs what this module defines
 
-    # --- loading ---
+        found(services)
 
     @classmethod
     def load(cls, services: Services) -> Hierarchy:
-        """Read certificates and open the service's keys. Raises Unavailable before the authority was founded."""
-        with services.reading() as session:
-            rows = session.execute(
-                select(HeldKeyRow, CertificateRecord).join(
-                    CertificateRecord, CertificateRecord.x5t_s256 == HeldKeyRow.x5t_s256
-                )
-            ).all()
-            root_der = session.scalars(select(CertificateRecord.der).where(CertificateRecord.profile == "root")).first()
-        if root_der is None:
-            raise Unavailable("the certificate authority was not founded yet: flask init")
-        root = x509.load_der_x509_certificate(root_der)
-        certificates = {row.name: x509.load_der_x509_certificate(record.der) for row, record in rows}
-        issuers = {row.name: record.issuer for row, record in rows}
-        held = {}
-        for name, certificate in certificates.items():
-            above = () if issuers[name] == "root" else (certificates[f"issuing-{issuers[name]}"],)
-            held[name] = HeldKey(name, issuers[name], certificate, (*above, root), services.keystore.load(name))
-        return cls(services, root, held)
+        """As the constructor."""
+        return cls(services)
 
-    def authority(self, name: str) -> IssuingAuthority:
-        """The issuing authority "api", "product", "signer" or "service"."""
-        return self._authorities[name]
+    # --- authorities ---
 
     @property
-    def authorities(self) -> tuple[IssuingAuthority, ...]:
-        """All issuing authorities."""
-        return tuple(self._authorities.values())
-
-    def held(self, name: str) -> HeldKey:
-        """One of the service's own keys by its name."""
-        return self._held[name]
-
-    @property
-    def gateway_sign(self) -> HeldKey:
-        """Signs answers and access tokens."""
-        return self._held["gateway-sign"]
-
-    @property
-    def gateway_encrypt(self) -> HeldKey:
-        """Receives encrypted content."""
-        return self._held["gateway-encrypt"]
-
-    @property
-    def seal(self) -> HeldKey:
-        """The bank's contract seal."""
-        return self._held["seal"]
-
-    @property
-    def log(self) -> HeldKey:
-        """Signs the journal's heads."""
-        return self._held["log"]
+    def root(self) -> x509.Certificate:
+        """The trust anchor."""
+        return self._loaded.root
 
     @property
     def root_der(self) -> bytes:
         """The root certificate in DER."""
         return self.root.public_bytes(Encoding.DER)
 
+    def authority(self, name: str) -> IssuingAuthority:
+        """An issuing authority by its name: "api", "product", "signer", "service", later "api-2". Raises KeyError."""
+        return self._current().authorities[name]
+
+    def find_authority(self, name: str) -> IssuingAuthority | None:
+        """As `authority`; None for a name that no authority bears."""
+        return self._current().authorities.get(name)
+
+    def newest(self, role: IssuingRole) -> IssuingAuthority:
+        """The generation that issues at present. Raises Unavailable where all are revoked."""
+        current = self._current()
+        standing = [name for name in current.authorities if role_of(name) is role and name not in current.revoked]
+        if not standing:
+            raise Unavailable(f"no issuing authority stands for {role}")
+        return current.authorities[max(standing, key=generation_of)]
+
+    @property
+    def authorities(self) -> tuple[IssuingAuthority, ...]:
+        """All issuing authorities, every generation."""
+        return tuple(self._current().authorities.values())
+
+    @property
+    def trust(self) -> TrustPolicy:
+        """The root as anchor, the issuing authorities that are not revoked as intermediates."""
+        return self._current().trust
+
+    @property
+    def responders(self) -> tuple[OcspResponder, ...]:
+        """The delegated OCSP responder of every issuing authority."""
+        return self._current().responders
+
+    # --- the bank's own keys ---
+
+    def held(self, name: str) -> HeldKey:
+        """One of the service's own keys by its name."""
+        return self._current().held[name]
+
+    @property
+    def gateway_sign(self) -> HeldKey:
+        """Signs answers and access tokens."""
+        return self._current().held["gateway-sign"]
+
+    @property
+    def gateway_encrypt(self) -> HeldKey:
+        """Receives encrypted content."""
+        return self._current().held["gateway-encrypt"]
+
+    @property
+    def seal(self) -> HeldKey:
+        """The bank's contract seal."""
+        return self._current().held["seal"]
+
+    @property
+    def log(self) -> HeldKey:
+        """Signs the journal's heads."""
+        return self._current().held["log"]
+
     @property
     def tsa_certificate(self) -> x509.Certificate:
         """The embedded time-stamp authority's certificate."""
-        return self._held["tsa"].certificate
+        return self._current().held["tsa"].certificate
 
-    @cached_property
+    @property
     def tsa(self) -> TimestampAuthority:
         """The embedded RFC 3161 authority."""
-        held = self._held["tsa"]
-        return TimestampAuthority(held.certificate, held.chain, held.key, self._services.clock)
+        return self._current().tsa
 
-    @cached_property
+    @property
     def timestamps(self) -> EmbeddedTimestamps:
         """The embedded authority as a `TimestampSource` for documents."""
         return EmbeddedTimestamps(self.tsa)
 
-    @cached_property
-    def responders(self) -> tuple[OcspResponder, ...]:
-        """The delegated OCSP responder of every issuing authority."""
-        return tuple(
-            OcspResponder(name, self._held[f"issuing-{name}"].certificate, held.certificate, held.key)
-            for name in ISSUING_NAMES
-            for held in [self._held[f"ocsp-{name}"]]
+    def _current(self) -> _Loaded:
+        """What is loaded, after a look whether the epoch brought other authorities."""
+        epoch = self._services.epoch.current()
+        if epoch != self._epoch:
+            with self._services.reading() as session:
+                known = _known(session)
+            if known != self._known:
+                self._known, self._loaded = _load(self._services)
+            self._epoch = epoch
+        return self._loaded
+
+
+def generation_of(name: str) -> int:
+    """1 for "api", 2 for "api-2"."""
+    _, _, number = name.partition("-")
+    return int(number or 1)
+
+
+def make_authority(
+    services: Services, name: str, certificate: x509.Certificate, root: x509.Certificate, key: PrivateKey
+) -> IssuingAuthority:
+    """An issuing authority below the root, which publishes where the settings say."""
+    return IssuingAuthority(name, certificate, (root,), key, PublicationUrls(services.settings.pki_url), services.clock)
+
+
+def _known(session: Session) -> frozenset[tuple[str, str, str]]:
+    rows = session.execute(
+        select(HeldKeyRow.name, HeldKeyRow.x5t_s256, CertificateRecord.state).join(
+            CertificateRecord, CertificateRecord.x5t_s256 == HeldKeyRow.x5t_s256
         )
-
-    @cached_property
-    def trust(self) -> TrustPolicy:
-        """The root as anchor, the issuing authorities as intermediates."""
-        return TrustPolicy((self.root,), tuple(authority.certificate for authority in self.authorities))
-
-    @cached_property
-    def _authorities(self) -> dict[str, IssuingAuthority]:
-        return {
-            name: IssuingAuthority(name, held.certificate, (self.root,), held.key, self._urls, self._services.clock)
-            for name in ISSUING_NAMES
-            for held in [self._held[f"issuing-{name}"]]
-        }
+    )
+    return frozenset((name, x5t, str(state)) for name, x5t, state in rows)
 
 
-class _Founding:
-    def __init__(self, services: Services, session: Session, urls: PublicationUrls) -> None:
-        self._services = services
-        self._session = session
-        self._urls = urls
-        self._authorities: dict[str, IssuingAuthority] = {}
-        self.count = 0
-
-    def keep(
-        self, certificate: x509.Certificate, profile: profiles.Profile, *, issuer: str, key_name: str | None
-    ) -> None:
-        record = make_record(certificate, profile.name, issuer, self._services.clock())
-        self._session.add(record)
-        self._session.flush()
-        if key_name is not None:
-            self._session.add(HeldKeyRow(name=key_name, x5t_s256=record.x5t_s256))
-        self.count += 1
-
-    def publish_root_crl(self, root: IssuingAuthority) -> None:
-        """The root signs a CRL while its key is open; the doors serve it as it is until the next one."""
-        now = self._services.clock()
-        der = build_crl(root, [], 1, now, now + ROOT_CRL_LIFETIME)
-        self._session.add(CrlNumber(issuer=root.name, number=1))
-        self._session.add(
-            PublishedCrl(issuer=root.name, epoch=0, der=der, this_update=now, next_update=now + ROOT_CRL_LIFETIME)
-        )
-
-    def add_issuing(self, root: IssuingAuthority, name: str) -> None:
-        key = self._services.keystore.create(f"issuing-{name}", KeyType.EC_P256)
-        subject = Subject(f"Yunlian {name.upper() if name == 'api' else name.title()} CA", ORGANIZATION)
-        certificate = sign_issuing(root, name, subject, key.public_key())
-        self.keep(certificate, profiles.ISSUING, issuer="root", key_name=f"issuing-{name}")
-        authority = IssuingAuthority(name, certificate, (root.certificate,), key, self._urls, self._services.clock)
-        self._authorities[name] = authority
-        self._session.add(CrlNumber(issuer=name, number=0))
-        self._issue(authority, f"ocsp-{name}", profiles.OCSP, f"Yunlian {name} OCSP responder", KeyType.EC_P256)
-
-    def add_own(self, name: str, profile: profiles.Profile, common_name: str, key_type: KeyType) -> None:
-        self._issue(self._authorities["service"], name, profile, common_name, key_type)
-
-    def _issue(
-        self,
-        authority: IssuingAuthority,
-        name: str,
-        profile: profiles.Profile,
-        common_name: str,
-        key_type: KeyType,
-    ) -> None:
-        key = self._services.keystore.create(name, key_type)
-        request = CertificateRequest(Subject(common_name, ORGANIZATION), key.public_key())
-        certificate = authority.issue(authority.prepare(profile, request))
-        self.keep(certificate, profile, issuer=authority.name, key_name=name)
+def _load(services: Services) -> tuple[frozenset[tuple[str, str, str]], _Loaded]:
+    with services.reading() as session:
+        known = _known(session)
+        rows = session.execute(
+            select(HeldKeyRow.name, CertificateRecord).join(
+                CertificateRecord, CertificateRecord.x5t_s256 == HeldKeyRow.x5t_s256
+            )
+        ).all()
+        root_der = session.scalars(select(CertificateRecord.der).where(CertificateRecord.profile == "root")).first()
+    if root_der is None:
+        raise Unavailable("the certificate authority was not founded yet: flask init")
+    root = x509.load_der_x509_certificate(root_der)
+    records: dict[str, CertificateRecord] = {row.name: row.CertificateRecord for row in rows}
+    certificates = {name: x509.load_der_x509_certificate(record.der) for name, record in records.items()}
+    held = {}
+    for name, record in records.items():
+        above = () if record.issuer == "root" else (certificates[f"issuing-{record.issuer}"],)
+        held[name] = HeldKey(name, record.issuer, certificates[name], (*above, root), services.keystore.load(name))
+    issuing = {name.removeprefix("issuing-"): key for name, key in held.items() if name.startswith("issuing-")}
+    order = list(IssuingRole)
+    names = sorted(issuing, key=lambda name: (order.index(role_of(name)), generation_of(name)))
+    authorities = {
+        name: make_authority(services, name, issuing[name].certificate, root, issuing[name].key) for name in names
+    }
+    revoked = frozenset(n for n in names if records[f"issuing-{n}"].state == CertificateState.REVOKED)
+    return known, _Loaded(root, held, authorities, revoked, services.clock)

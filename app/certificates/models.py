@@ -41,8 +41,22 @@ class CertificateRecord(Base):
     revoked_at: Mapped[datetime | None]
     revocation_reason: Mapped[str | None] = mapped_column(String(32))
     issued_at: Mapped[datetime]
+    renews: Mapped[str | None] = mapped_column(String(43))  # x5t#S256 of the one that this took over from
+    changed_epoch: Mapped[int | None] = mapped_column(index=True)  # the epoch that the last change of state began
 
     __table_args__ = (UniqueConstraint("issuer", "serial"),)
+
+
+class CertifiedKey(Base):
+    """A public key and the one holder that it was ever certified for.
+
+    Its primary key, not a look-up before, keeps a key from being certified for two, however many workers race.
+    """
+
+    __tablename__ = "certified_keys"
+    spki_sha256: Mapped[bytes] = mapped_column(primary_key=True)
+    holder: Mapped[str] = mapped_column(String(300))  # profile and name, as `issuing.holder_of` writes them
+    first_certified_at: Mapped[datetime]
 
 
 class Enrolment(Base):
@@ -62,6 +76,15 @@ class Enrolment(Base):
     used_at: Mapped[datetime | None]
 
 
+class ExpiryWarning(Base):
+    """That the holder of a certificate was warned `days` days before its end."""
+
+    __tablename__ = "expiry_warnings"
+    x5t_s256: Mapped[str] = mapped_column(ForeignKey("certificates.x5t_s256"), primary_key=True)
+    days: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    warned_at: Mapped[datetime]
+
+
 class RevocationEpoch(Base):
     """One row. Its number grows with every revocation, suspension, release and ended authorization (protocol.md)."""
 
@@ -70,20 +93,28 @@ class RevocationEpoch(Base):
     number: Mapped[int]
 
 
-class CrlNumber(Base):
-    """The last CRL number that each issuing authority used (RFC 5280 §5.2.3)."""
+class CrlSeries(Base):
+    """The numbers of an issuing authority's CRLs, complete and delta in one series (RFC 5280 §5.2.3).
 
-    __tablename__ = "crl_numbers"
+    The base is the complete CRL that delta CRLs build on; it holds all changes up to `base_epoch`.
+    """
+
+    __tablename__ = "crl_series"
     issuer: Mapped[str] = mapped_column(String(32), primary_key=True)
     number: Mapped[int]
+    base_number: Mapped[int | None]
+    base_epoch: Mapped[int | None]
+    base_at: Mapped[datetime | None]
 
 
 class PublishedCrl(Base):
-    """The newest CRL of each issuing authority, made ahead so that answering costs nothing."""
+    """The newest complete and the newest delta CRL of each authority, made ahead so that answering costs nothing."""
 
     __tablename__ = "published_crls"
     issuer: Mapped[str] = mapped_column(String(32), primary_key=True)
-    epoch: Mapped[int]
+    is_delta: Mapped[bool] = mapped_column(primary_key=True, default=False)
+    epoch: Mapped[int]  # it holds all changes up to this one
+    entries: Mapped[int]
     der: Mapped[bytes]
     this_update: Mapped[datetime]
     next_update: Mapped[datetime]
@@ -94,4 +125,13 @@ class HeldKeyRow(Base):
 
     __tablename__ = "held_keys"
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    x5t_s256: Mapped[str] = mapped_column(ForeignKey("certificates.x5t_s256"))
+
+
+class RootOperation(Base):
+    """That a decision about the root's key was carried out, once, at the command where the key is opened."""
+
+    __tablename__ = "root_operations"
+    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.id"), primary_key=True)
+    performed_at: Mapped[datetime]
     x5t_s256: Mapped[str] = mapped_column(ForeignKey("certificates.x5t_s256"))

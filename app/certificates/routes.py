@@ -1,9 +1,13 @@
-"""The plain-http door: CRLs, OCSP, time stamps and issuer certificates. Nothing here depends on TLS (RFC 5280 §8)."""
+"""The plain-http door: CRLs, OCSP, time stamps, issuer certificates, and the journal's heads.
+
+Nothing here depends on TLS (RFC 5280 §8): everything is signed itself.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from datetime import datetime
 from email.utils import format_datetime
 from urllib.parse import unquote
@@ -11,28 +15,39 @@ from urllib.parse import unquote
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, abort, request
 
-from app.certificates import published
+from app.certificates import journal_routes, published
+from app.certificates.models import PublishedCrl
+from app.certificates.refusals import MalformedRequests
 from app.certificates.status import status_by_serial
 from app.wiring import current_services
-from pki.revocation import answer_ocsp
+from pki.revocation import OcspAnswer, answer_ocsp
 
 blueprint = Blueprint("pki", __name__, url_prefix="/pki")
+blueprint.register_blueprint(journal_routes.blueprint)
 MAXIMUM_REQUEST = 64 * 1024
+# Short, so that a revocation is seen within a second at the origin and soon behind caches.
+_MAX_AGE = 60
+_malformed = MalformedRequests()
 
 
 @blueprint.get("/crl/<issuer>.crl")
 def crl(issuer: str) -> Response:
     """The newest complete CRL of an issuing authority (application/pkix-crl, RFC 2585)."""
-    row = published.current_crl(current_services(), issuer)
-    return _cacheable(row.der, "application/pkix-crl", row.this_update, row.next_update)
+    return _crl(published.current_crl(current_services(), issuer))
+
+
+@blueprint.get("/crl/<issuer>-delta.crl")
+def delta_crl(issuer: str) -> Response:
+    """What has changed since the base CRL, as of now (RFC 5280 §5.2.4, §5.2.6)."""
+    return _crl(published.current_delta_crl(current_services(), issuer))
 
 
 @blueprint.get("/issuers/<name>.crt")
 def issuer_certificate(name: str) -> Response:
     """The certificate of an authority, in DER (application/pkix-cert)."""
     hierarchy = current_services().hierarchy
-    authorities = {authority.name: authority.certificate for authority in hierarchy.authorities}
-    certificate = {**authorities, "root": hierarchy.root}.get(name)
+    authority = hierarchy.find_authority(name)
+    certificate = hierarchy.root if name == "root" else authority.certificate if authority else None
     if certificate is None:
         abort(404)
     return Response(certificate.public_bytes(Encoding.DER), mimetype="application/pkix-cert")
@@ -41,6 +56,8 @@ def issuer_certificate(name: str) -> Response:
 @blueprint.post("/ocsp/<issuer>")
 def ocsp(issuer: str) -> Response:
     """OCSP by POST (RFC 6960 appendix A.1)."""
+    if request.mimetype != "application/ocsp-request":
+        abort(415)
     return _ocsp(issuer, request.get_data())
 
 
@@ -62,7 +79,11 @@ def timestamp() -> Response:
         abort(413)
     if request.mimetype != "application/timestamp-query":
         abort(415)
-    return Response(current_services().hierarchy.tsa.answer(body), mimetype="application/timestamp-reply")
+    services = current_services()
+    answer = services.hierarchy.tsa.answer(body)
+    if not _is_granted(answer):
+        _malformed.note(services, "timestamp")
+    return Response(answer, mimetype="application/timestamp-reply")
 
 
 def _ocsp(issuer: str, der: bytes) -> Response:
@@ -73,20 +94,36 @@ def _ocsp(issuer: str, der: bytes) -> Response:
     if not responders:
         abort(404)
     answer = answer_ocsp(der, responders, lambda name, serial: status_by_serial(services, name, serial), services.clock)
+    if _is_unsuccessful(answer):
+        _malformed.note(services, "ocsp")
     response = Response(answer.der, mimetype="application/ocsp-response")
-    if answer.cacheable_until is not None and request.method == "GET":
-        response.headers["Expires"] = _http_date(answer.cacheable_until)
-        # Short, so that a revocation is seen within a second at the origin and soon behind caches.
-        response.headers["Cache-Control"] = "max-age=60, public, no-transform, must-revalidate"
-    return response
+    if answer.cacheable_until is None or request.method != "GET":
+        return response  # RFC 9654 §4: an answer to a nonce belongs to one request
+    # RFC 5019 §6.2
+    response.last_modified = answer.produced_at
+    response.headers["Expires"] = _http_date(answer.cacheable_until)
+    response.headers["Cache-Control"] = f"max-age={_MAX_AGE}, public, no-transform, must-revalidate"
+    response.set_etag(hashlib.sha256(answer.der).hexdigest())
+    return response.make_conditional(request)
 
 
-def _cacheable(der: bytes, mimetype: str, this_update: datetime, next_update: datetime) -> Response:
-    response = Response(der, mimetype=mimetype)
-    response.headers["Last-Modified"] = _http_date(this_update)
-    response.headers["Expires"] = _http_date(next_update)
-    response.headers["Cache-Control"] = "max-age=60, public, must-revalidate"
-    return response
+def _crl(row: PublishedCrl) -> Response:
+    response = Response(row.der, mimetype="application/pkix-crl")
+    response.last_modified = row.this_update
+    response.headers["Expires"] = _http_date(row.next_update)
+    response.headers["Cache-Control"] = f"max-age={_MAX_AGE}, public, must-revalidate"
+    response.set_etag(hashlib.sha256(row.der).hexdigest())
+    return response.make_conditional(request)
+
+
+def _is_unsuccessful(answer: OcspAnswer) -> bool:
+    """An OCSPResponse without a body is its status alone: 30 03 0A 01 xx (RFC 6960 §4.2.1)."""
+    return len(answer.der) == 5
+
+
+def _is_granted(answer: bytes) -> bool:
+    """A TimeStampResp that was refused carries no token, which alone is longer than this (RFC 3161 §2.4.2)."""
+    return len(answer) > 256
 
 
 def _http_date(at: datetime) -> str:

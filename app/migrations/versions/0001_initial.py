@@ -15,6 +15,13 @@ APPEND_ONLY = ("ledger_transfers", "payment_steps")
 
 def upgrade() -> None:
     op.create_table(
+        "certified_keys",
+        sa.Column("spki_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("holder", sa.String(length=300), nullable=False),
+        sa.Column("first_certified_at", app.db.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("spki_sha256", name=op.f("pk_certified_keys")),
+    )
+    op.create_table(
         "clearing_simulator_messages",
         sa.Column("message_id", sa.String(length=26), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
@@ -23,10 +30,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_clearing_simulator_messages")),
     )
     op.create_table(
-        "crl_numbers",
+        "crl_series",
         sa.Column("issuer", sa.String(length=32), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("issuer", name=op.f("pk_crl_numbers")),
+        sa.Column("base_number", sa.Integer(), nullable=True),
+        sa.Column("base_epoch", sa.Integer(), nullable=True),
+        sa.Column("base_at", app.db.UtcDateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("issuer", name=op.f("pk_crl_series")),
     )
     op.create_table(
         "directory_versions",
@@ -81,6 +91,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("level", "position", name=op.f("pk_journal_nodes")),
     )
     op.create_table(
+        "journal_witnesses",
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("added_at", app.db.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_journal_witnesses")),
+    )
+    op.create_table(
         "payment_daily_use",
         sa.Column("authorization_id", sa.String(length=26), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
@@ -96,11 +113,13 @@ def upgrade() -> None:
     op.create_table(
         "published_crls",
         sa.Column("issuer", sa.String(length=32), nullable=False),
+        sa.Column("is_delta", sa.Boolean(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("entries", sa.Integer(), nullable=False),
         sa.Column("der", sa.LargeBinary(), nullable=False),
         sa.Column("this_update", app.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("next_update", app.db.UtcDateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("issuer", name=op.f("pk_published_crls")),
+        sa.PrimaryKeyConstraint("issuer", "is_delta", name=op.f("pk_published_crls")),
     )
     op.create_table(
         "revocation_epoch",
@@ -195,12 +214,15 @@ def upgrade() -> None:
         sa.Column("revoked_at", app.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("revocation_reason", sa.String(length=32), nullable=True),
         sa.Column("issued_at", app.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("renews", sa.String(length=43), nullable=True),
+        sa.Column("changed_epoch", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_certificates_tenant_id_tenants")),
         sa.PrimaryKeyConstraint("x5t_s256", name=op.f("pk_certificates")),
         sa.UniqueConstraint("issuer", "serial", name=op.f("uq_certificates_issuer")),
     )
     with op.batch_alter_table("certificates", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_certificates_application_id"), ["application_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_certificates_changed_epoch"), ["changed_epoch"], unique=False)
         batch_op.create_index(batch_op.f("ix_certificates_not_after"), ["not_after"], unique=False)
         batch_op.create_index(batch_op.f("ix_certificates_pair_id"), ["pair_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_certificates_profile"), ["profile"], unique=False)
@@ -270,6 +292,20 @@ def upgrade() -> None:
     with op.batch_alter_table("enrolments", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_enrolments_tenant_id"), ["tenant_id"], unique=False)
 
+    op.create_table(
+        "journal_cosignatures",
+        sa.Column("size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("witness", sa.String(length=100), nullable=False),
+        sa.Column("line", sa.String(length=400), nullable=False),
+        sa.Column("at", app.db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["size"], ["journal_heads.size"], name=op.f("fk_journal_cosignatures_size_journal_heads")
+        ),
+        sa.ForeignKeyConstraint(
+            ["witness"], ["journal_witnesses.name"], name=op.f("fk_journal_cosignatures_witness_journal_witnesses")
+        ),
+        sa.PrimaryKeyConstraint("size", "witness", name=op.f("pk_journal_cosignatures")),
+    )
     op.create_table(
         "ledger_accounts",
         sa.Column("number", sa.String(length=32), nullable=False),
@@ -379,6 +415,16 @@ def upgrade() -> None:
     with op.batch_alter_table("decisions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_decisions_state"), ["state"], unique=False)
 
+    op.create_table(
+        "expiry_warnings",
+        sa.Column("x5t_s256", sa.String(length=43), nullable=False),
+        sa.Column("days", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("warned_at", app.db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["x5t_s256"], ["certificates.x5t_s256"], name=op.f("fk_expiry_warnings_x5t_s256_certificates")
+        ),
+        sa.PrimaryKeyConstraint("x5t_s256", "days", name=op.f("pk_expiry_warnings")),
+    )
     op.create_table(
         "held_keys",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -533,6 +579,19 @@ def upgrade() -> None:
         batch_op.create_index("ix_refresh_tokens_authorization_id", ["authorization_id"], unique=False)
 
     op.create_table(
+        "root_operations",
+        sa.Column("decision_id", sa.String(length=26), nullable=False),
+        sa.Column("performed_at", app.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("x5t_s256", sa.String(length=43), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["decision_id"], ["decisions.id"], name=op.f("fk_root_operations_decision_id_decisions")
+        ),
+        sa.ForeignKeyConstraint(
+            ["x5t_s256"], ["certificates.x5t_s256"], name=op.f("fk_root_operations_x5t_s256_certificates")
+        ),
+        sa.PrimaryKeyConstraint("decision_id", name=op.f("pk_root_operations")),
+    )
+    op.create_table(
         "signing_sessions",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("cookie_sha256", sa.LargeBinary(), nullable=False),
@@ -642,6 +701,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_signing_sessions_invitation_sha256"))
 
     op.drop_table("signing_sessions")
+    op.drop_table("root_operations")
     with op.batch_alter_table("refresh_tokens", schema=None) as batch_op:
         batch_op.drop_index("ix_refresh_tokens_authorization_id")
 
@@ -667,6 +727,7 @@ def downgrade() -> None:
 
     op.drop_table("invitations")
     op.drop_table("held_keys")
+    op.drop_table("expiry_warnings")
     with op.batch_alter_table("decisions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_decisions_state"))
 
@@ -690,6 +751,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_ledger_accounts_tenant_id"))
 
     op.drop_table("ledger_accounts")
+    op.drop_table("journal_cosignatures")
     with op.batch_alter_table("enrolments", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_enrolments_tenant_id"))
 
@@ -711,6 +773,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_certificates_profile"))
         batch_op.drop_index(batch_op.f("ix_certificates_pair_id"))
         batch_op.drop_index(batch_op.f("ix_certificates_not_after"))
+        batch_op.drop_index(batch_op.f("ix_certificates_changed_epoch"))
         batch_op.drop_index(batch_op.f("ix_certificates_application_id"))
 
     op.drop_table("certificates")
@@ -735,6 +798,7 @@ def downgrade() -> None:
     op.drop_table("published_crls")
     op.drop_table("person_keys")
     op.drop_table("payment_daily_use")
+    op.drop_table("journal_witnesses")
     op.drop_table("journal_nodes")
     op.drop_table("journal_lock")
     op.drop_table("journal_heads")
@@ -748,8 +812,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_directory_versions_effective_on"))
 
     op.drop_table("directory_versions")
-    op.drop_table("crl_numbers")
+    op.drop_table("crl_series")
     op.drop_table("clearing_simulator_messages")
+    op.drop_table("certified_keys")
 
 
 def _guard() -> None:

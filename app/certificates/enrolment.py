@@ -1,0 +1,163 @@
+"""Enrolment: leave to have a certificate, handed over as a one-time code, and what the code lets in."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app.certificates.issuing import Order, issue, issue_batch
+from app.certificates.models import CertificateRecord, Enrolment
+from app.certificates.problems import EnrolmentCodeInvalid
+from app.db import new_id
+from app.identity.models import Tenant
+from app.oauth.models import Application
+from app.problems import InvalidInput, NotFound
+from pki import profiles
+from pki.authority import Subject, parse_csr
+from pki.csr import CheckedCsr
+from pki.identifiers import application_urn, organization_identifier, product_urn
+from pki.profiles import Custody, Profile
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+ENROLMENT_LIFETIME = timedelta(days=7)
+
+
+def create_enrolment(
+    services: Services,
+    session: Session,
+    *,
+    profile: str,
+    tenant_id: str,
+    application_id: str | None = None,
+    product: str | None = None,
+    custody: str | None = None,
+    actor: str,
+) -> tuple[Enrolment, str]:
+    """Leave to enrol: an "api" certificate for an application, or a "product" pair for an enterprise's product.
+
+    Returns the row and the one-time code, which is stored as a digest only. Raises NotFound, InvalidInput,
+    InvalidIdentifier.
+    """
+    if profile == "api":
+        application = session.get(Application, application_id) if application_id else None
+        if application is None or application.tenant_id != tenant_id:
+            raise NotFound("no such application of this platform")
+    elif profile == "product":
+        tenant = session.get(Tenant, tenant_id)
+        if tenant is None or tenant.kind != "enterprise":
+            raise NotFound("no such enterprise")
+        product_urn(tenant.uscc, product or "")
+        if custody not in list(Custody):
+            raise InvalidInput("custody is agent, browser or platform")
+    else:
+        raise InvalidInput("an enrolment is for an api certificate or a product pair")
+    now, code = services.clock(), secrets.token_urlsafe(18)
+    enrolment = Enrolment(
+        id=new_id(),
+        code_sha256=_digest(code),
+        profile=profile,
+        tenant_id=tenant_id,
+        application_id=application_id,
+        product=product,
+        custody=custody,
+        created_by=actor,
+        created_at=now,
+        expires_at=now + ENROLMENT_LIFETIME,
+    )
+    session.add(enrolment)
+    session.flush()
+    body = {"profile": profile, "tenant": tenant_id, "application": application_id, "product": product}
+    services.journal.append(session, "enrolment-created", subject=enrolment.id, actor=actor, body=body)
+    return enrolment, code
+
+
+def enrol_api(services: Services, session: Session, *, code: str, csr: bytes) -> CertificateRecord:
+    """Issue the API certificate that a code allows. Raises EnrolmentCodeInvalid, InvalidCsr, WeakKey, KeyReused."""
+    enrolment = _spend_code(services, session, code, "api")
+    application = session.get_one(Application, enrolment.application_id)
+    return issue(services, session, api_order(application, parse_csr(csr), actor=enrolment.id))
+
+
+def enrol_product(
+    services: Services, session: Session, *, code: str, sign_csr: bytes, encrypt_csr: bytes
+) -> tuple[CertificateRecord, CertificateRecord]:
+    """Issue the pair that a code allows, both or none: (signing, encryption). The two keys must differ."""
+    enrolment = _spend_code(services, session, code, "product")
+    tenant = session.get_one(Tenant, enrolment.tenant_id)
+    return issue_pair(
+        services,
+        session,
+        tenant,
+        enrolment.product or "",
+        Custody(enrolment.custody or ""),
+        (parse_csr(sign_csr), parse_csr(encrypt_csr)),
+        actor=enrolment.id,
+    )
+
+
+def api_order(
+    application: Application, csr: CheckedCsr, *, actor: str, renews: CertificateRecord | None = None
+) -> Order:
+    """What an application's certificate says; the CSR may only agree. Raises InvalidCsr."""
+    urn = application_urn(application.client_id)
+    subject = _tenant_subject(application.tenant, application.name)
+    csr.verify_claims(subject.name(), (urn,), ())
+    links = {"tenant_id": application.tenant_id, "application_id": application.id}
+    name = renews.x5t_s256 if renews else None
+    return Order(profiles.API, csr.public_key, subject, urn, actor, renews=name, links=links)
+
+
+def issue_pair(
+    services: Services,
+    session: Session,
+    tenant: Tenant,
+    product: str,
+    custody: Custody,
+    csrs: tuple[CheckedCsr, CheckedCsr],
+    *,
+    actor: str,
+    renews: tuple[str, str] | None = None,
+) -> tuple[CertificateRecord, CertificateRecord]:
+    """A product's two certificates as one object (`pki.dual.ProductPair`), joined by a new pair_id."""
+    urn, subject, pair_id = product_urn(tenant.uscc, product), _tenant_subject(tenant, tenant.name), new_id()
+    kinds: tuple[Profile, Profile] = (profiles.PRODUCT_SIGN, profiles.PRODUCT_ENCRYPT)
+    orders = []
+    for profile, csr, earlier in zip(kinds, csrs, renews or (None, None), strict=True):
+        csr.verify_claims(subject.name(), (urn,), ())
+        links = {"tenant_id": tenant.id, "product": product, "pair_id": pair_id}
+        orders.append(Order(profile, csr.public_key, subject, urn, actor, custody=custody, renews=earlier, links=links))
+    signing, encryption = issue_batch(services, session, orders)
+    return session.get_one(CertificateRecord, signing), session.get_one(CertificateRecord, encryption)
+
+
+def _spend_code(services: Services, session: Session, code: str, profile: str) -> Enrolment:
+    now = services.clock()
+    spent = session.scalar(
+        update(Enrolment)
+        .where(
+            Enrolment.code_sha256 == _digest(code),
+            Enrolment.profile == profile,
+            Enrolment.used_at.is_(None),
+            Enrolment.expires_at > now,
+        )
+        .values(used_at=now)
+        .returning(Enrolment.id)
+    )
+    if spent is None:
+        raise EnrolmentCodeInvalid("the enrolment code is unknown, used or expired")
+    return session.get_one(Enrolment, spent)
+
+
+def _tenant_subject(tenant: Tenant, common_name: str) -> Subject:
+    return Subject(common_name, tenant.name, organization_identifier(tenant.uscc))
+
+
+def _digest(code: str) -> bytes:
+    return hashlib.sha256(code.strip().encode()).digest()
