@@ -35,13 +35,17 @@ class _StaysWhereItIs:
 
 
 class DelegatedEcKey(_StaysWhereItIs, ec.EllipticCurvePrivateKey):
-    """`sign(data, digest)` returns a DER ECDSA-Sig-Value (RFC 3279 §2.2.3)."""
+    """`sign(data, digest)` returns a DER ECDSA-Sig-Value (RFC 3279 §2.2.3), `agree(peer)` the shared x coordinate."""
 
     def __init__(
-        self, public_key: ec.EllipticCurvePublicKey, sign: Callable[[bytes, hashes.HashAlgorithm], bytes]
+        self,
+        public_key: ec.EllipticCurvePublicKey,
+        sign: Callable[[bytes, hashes.HashAlgorithm], bytes],
+        agree: Callable[[ec.EllipticCurvePublicKey], bytes],
     ) -> None:
         self._public_key = public_key
         self._sign = sign
+        self._agree = agree
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
         return self._public_key
@@ -60,8 +64,10 @@ class DelegatedEcKey(_StaysWhereItIs, ec.EllipticCurvePrivateKey):
             raise UnsupportedAlgorithm("a digest instead of the data")
         return self._sign(_octets(data), digest)
 
-    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> NoReturn:
-        raise UnsupportedAlgorithm("a key agreement with a key that signs")
+    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> bytes:
+        if peer_public_key.curve.name != self.curve.name:
+            raise UnsupportedAlgorithm("a key agreement across curves")
+        return self._agree(peer_public_key)
 
 
 class DelegatedRsaKey(_StaysWhereItIs, rsa.RSAPrivateKey):

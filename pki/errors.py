@@ -49,6 +49,11 @@ class KeyStoreDamaged(PkiError):
     template = "the key store is damaged: {0}"
 
 
+class TokenUnavailable(PkiError):
+    code = "token-unavailable"
+    template = "the PKCS #11 token does not serve: {0}"
+
+
 class WeakKey(PkiError):
     code = "weak-key"
     template = "the key is refused: {0}"

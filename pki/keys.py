@@ -1,9 +1,10 @@
 """Key types, generation, and the refusal of weak public keys."""
 
 import hashlib
-import math
 from enum import StrEnum
+from functools import lru_cache
 
+from badkeys.checks import checkrsa  # type: ignore[import-untyped]
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -30,9 +31,19 @@ _RSA_PUBLIC_EXPONENT = 65537
 _RSA_BITS = {KeyType.RSA_2048: 2048, KeyType.RSA_3072: 3072, KeyType.RSA_4096: 4096}
 _RSA_MINIMUM_BITS = 2048
 _RSA_MAXIMUM_BITS = 8192  # a longer modulus only buys its sender our CPU time
-_FERMAT_ROUNDS = 100  # CA/Browser Forum Baseline Requirements §6.1.1.3 (4)
 
-_SMALL_PRIMES_PRODUCT = math.prod(p for p in range(3, 752) if all(p % d for d in range(2, math.isqrt(p) + 1)))
+# badkeys' checks that need no download, by name: its default list ends the process where no blocklist is installed.
+_KNOWN_WEAKNESSES = {
+    "rsainvalid": "its numbers are not those of an RSA key",
+    "smallfactors": "the modulus has a small factor",
+    "fermat": "the modulus is the product of two close primes",
+    "roca": "it was made by the Infineon library of CVE-2017-15361 (ROCA)",
+    "sharedprimes": "its primes are known from other keys",
+    "rsapoly": "the modulus can be factored as a polynomial",
+    "rsabias": "the bits of the modulus are not random",
+    "pattern": "the modulus repeats itself",
+    "xzbackdoor": "the modulus is the payload of CVE-2024-3094",
+}
 
 # The encodings, sign bit cleared, of the points of small order on edwards25519 (the last two are not even
 # canonical). Under such a key anybody's signature verifies: Chalkias et al., "Taming the many EdDSAs", §2.
@@ -127,21 +138,17 @@ def _check_rsa(key: rsa.RSAPublicKey) -> None:
     if not _RSA_MINIMUM_BITS <= key.key_size <= _RSA_MAXIMUM_BITS:
         raise WeakKey(f"RSA of {key.key_size} bits, not {_RSA_MINIMUM_BITS} to {_RSA_MAXIMUM_BITS}")
     numbers = key.public_numbers()
-    # Baseline Requirements §6.1.6: odd exponent from 2^16 + 1 to 2^256 − 1, an odd modulus, no factor < 752
+    # Baseline Requirements §6.1.6: an odd exponent from 2^16 + 1 to 2^256 − 1, and so none
+    # whose private exponent is short enough for Wiener's attack
     if not (numbers.e % 2 and _RSA_PUBLIC_EXPONENT <= numbers.e < 2**256):
         raise WeakKey("the RSA exponent is even or not between 65537 and 2^256")
-    if numbers.n % 2 == 0 or math.gcd(numbers.n, _SMALL_PRIMES_PRODUCT) != 1:
-        raise WeakKey("the RSA modulus has a small factor")
-    if _has_close_factors(numbers.n):
-        raise WeakKey("the RSA modulus is the product of two close primes")
+    weakness = _find_rsa_weakness(numbers.n, numbers.e)
+    if weakness is not None:
+        raise WeakKey(weakness)
 
 
-def _has_close_factors(modulus: int) -> bool:
-    """Fermat's factorization, for the number of rounds that the Baseline Requirements ask for."""
-    half_sum = math.isqrt(modulus - 1) + 1
-    for _ in range(_FERMAT_ROUNDS):
-        square = half_sum * half_sum - modulus
-        if math.isqrt(square) ** 2 == square:
-            return True
-        half_sum += 1
-    return False
+@lru_cache(maxsize=4096)
+def _find_rsa_weakness(modulus: int, exponent: int) -> str | None:
+    """Baseline Requirements §6.1.1.3: keys with a publicly known weakness. Half a millisecond, hence remembered."""
+    found = checkrsa(modulus, e=exponent, checks=_KNOWN_WEAKNESSES)
+    return next((f"{check}: {_KNOWN_WEAKNESSES[check]}" for check in found), None)

@@ -74,8 +74,7 @@ class SealedKeyStore:
         return sorted(path.name.removesuffix(_SUFFIX) for path in self._folder.glob("*" + _SUFFIX))
 
     def _path(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise InvalidKeyName(name)
+        check_key_name(name)
         return self._folder / (name + _SUFFIX)
 
     def _open(self, path: Path, name: str) -> PrivateKey:
@@ -90,6 +89,12 @@ class SealedKeyStore:
         if not isinstance(key, PrivateKey):
             raise KeyStoreDamaged(f"the key {name} has an unknown type")
         return key
+
+
+def check_key_name(name: str) -> None:
+    """Raises InvalidKeyName. The same names do in every kind of store, so that a deployment can change its kind."""
+    if not _NAME.fullmatch(name):
+        raise InvalidKeyName(name)
 
 
 def _new_header(passphrase: bytes) -> bytes:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TypeVar, cast
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from pki.binding import get_signature_binding
@@ -30,7 +30,7 @@ class Candidate:
     certificate: x509.Certificate
     profile: Profile
     issuer: x509.Certificate
-    public_key: PublicKeyTypes
+    public_key: CertificatePublicKeyTypes
     extensions: _ByOid
     issuer_extensions: _ByOid
 

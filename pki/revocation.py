@@ -161,6 +161,7 @@ def answer_ocsp(
         return _unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST, now)
     try:
         request = ocsp.load_der_ocsp_request(request_der)
+        _check_serial_number(request.serial_number)
         nonce = _find_nonce(request)
         responder = _responder_for(request, responders)
     except (ValueError, NotImplementedError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
@@ -210,6 +211,12 @@ def _responder_for(request: ocsp.OCSPRequest, responders: Sequence[OcspResponder
     asked = (request.issuer_name_hash, request.issuer_key_hash)
     digest = request.hash_algorithm.name
     return next((r for r in responders if r.issuer_hashes.get(digest) == asked), None)
+
+
+def _check_serial_number(serial_number: int) -> None:
+    """RFC 5280 §4.1.2.2. Raises ValueError."""
+    if not 0 <= serial_number < 2**160:
+        raise ValueError("negative, or longer than 20 octets")
 
 
 def _find_nonce(request: ocsp.OCSPRequest) -> x509.OCSPNonce | None:

@@ -1,4 +1,7 @@
+import math
 import pickle
+import secrets
+from collections.abc import Iterable
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
@@ -34,18 +37,38 @@ def test_other_key_types_and_curves_are_refused() -> None:
             keys.check_public_key(weak)
 
 
-def test_weak_rsa_is_refused() -> None:
+ROCA_MODULUS = 0x924CBA6AE99DFA084537FACC54948DF0C23DA044D8CABE0EDD75BC6  # of badkeys.rsakeys.roca
+SMALL_FACTORS = math.factorial(65537)
+
+
+def sound_otherwise(moduli: Iterable[int]) -> int:
+    """The first without a small factor, which would be found first."""
+    return next(n for n in moduli if math.gcd(n, SMALL_FACTORS) == 1)
+
+
+KNOWN_WEAK = {
+    "smallfactors": 751 * (2**2100 + 1),
+    "fermat": sound_otherwise(p * (p + 8) for p in range(2**1030 + 1, 2**1031, 2)),
+    "roca": sound_otherwise(k * ROCA_MODULUS + pow(65537, 4711, ROCA_MODULUS) for k in range(2**1900, 2**1901)),
+    "rsabias": sound_otherwise(2**2100 - k for k in range(1, 2**20, 2)),
+    "pattern": sound_otherwise(
+        int.from_bytes(b"\xc1" + b"\x42" * 30 + secrets.token_bytes(230)) | 1 for _ in range(2**20)
+    ),
+}
+
+
+@pytest.mark.parametrize("weakness", KNOWN_WEAK)
+def test_known_weak_rsa_moduli_are_refused(weakness: str) -> None:
+    with pytest.raises(WeakKey, match=weakness):
+        keys.check_public_key(rsa_key(KNOWN_WEAK[weakness]))
+
+
+def test_rsa_outside_the_sizes_is_refused() -> None:
     good = keys.generate(KeyType.RSA_2048).public_key()
     assert isinstance(good, rsa.RSAPublicKey)
     n = good.public_numbers().n
-    prime = 2**1279 - 1
-    close = 2**1024 + 643  # the product of near neighbours falls to Fermat at once, prime or not
-    for weak in (
-        rsa_key(n, 3),
-        rsa_key(751 * prime * (2**1000 + 1)),
-        rsa_key(close * (close + 8)),
-        rsa_key(2**8200 + 1),
-    ):
+    # an exponent this long would be needed for a private one short enough for Wiener's attack
+    for weak in (rsa_key(n, 3), rsa_key(n, 2**1900 + 1), rsa_key(2**8200 + 1)):
         with pytest.raises(WeakKey):
             keys.check_public_key(weak)
 

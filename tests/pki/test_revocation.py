@@ -3,6 +3,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from asn1crypto import ocsp as asn1_ocsp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -230,9 +231,16 @@ def test_any_bytes_get_an_answer(data: bytes) -> None:
     assert status_of(ask(data).der) is not ocsp.OCSPResponseStatus.SUCCESSFUL
 
 
-@given(st.integers(0))
-def test_a_flipped_bit_never_ends_in_an_exception(bit: int) -> None:
-    request = bytearray(request_der(LEAF, nonce=bytes(32)))
-    bit %= len(request) * 8
-    request[bit // 8] ^= 1 << bit % 8
-    assert status_of(ask(bytes(request)).der) in set(ocsp.OCSPResponseStatus)
+def test_no_flipped_bit_ends_in_an_exception() -> None:
+    original = request_der(LEAF, nonce=bytes(32))
+    for bit in range(len(original) * 8):
+        request = bytearray(original)
+        request[bit // 8] ^= 1 << bit % 8
+        assert status_of(ask(bytes(request)).der) in set(ocsp.OCSPResponseStatus)
+
+
+@pytest.mark.parametrize("serial_number", [-1, 2**160])
+def test_a_serial_number_that_no_certificate_has_is_malformed(serial_number: int) -> None:
+    request = asn1_ocsp.OCSPRequest.load(request_der(LEAF))
+    request["tbs_request"]["request_list"][0]["req_cert"]["serial_number"] = serial_number
+    assert status_of(ask(request.dump(force=True)).der) is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
