@@ -29,7 +29,7 @@ _COMMON = {
 }
 
 
-def chinese_for(code: str, status: int) -> str:
+def chinese_for(code: str, status: int = 400) -> str:
     """The sentence for a code; for an unknown code one that fits the HTTP status."""
     texts = _all_texts()
     if code in texts:
