@@ -40,9 +40,7 @@ def launch() -> Iterator[Launch]:
 
         def start(*arguments: str) -> playwright.Browser:
             started.append(
-                driver.chromium.launch(
-                    executable_path=str(CHROMIUM), chromium_sandbox=False, args=[*QUIET, *arguments]
-                )
+                driver.chromium.launch(executable_path=str(CHROMIUM), chromium_sandbox=False, args=[*QUIET, *arguments])
             )
             return started[-1]
 

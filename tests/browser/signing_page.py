@@ -42,7 +42,7 @@ class SigningPage:
         self.page: Page = context.new_page()
         self.page.set_default_timeout(20 * SECOND)
         self.page.expose_function("reportCue", show)
-        self.page.expose_function("reportViolation", lambda violation: self.faults.append(violation))
+        self.page.expose_function("reportViolation", self._hear_violation)
         self.page.expose_function("reportKey", lambda extractable, spki: self.keys.append((extractable, bytes(spki))))
         self.page.add_init_script(_REPORTER)
         self.page.on("console", self._hear)
@@ -51,6 +51,9 @@ class SigningPage:
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.faults.append(message.text)
+
+    def _hear_violation(self, violation: str) -> None:
+        self.faults.append(violation)
 
     def step(self, name: str) -> Locator:
         return self.page.locator(f'[data-step="{name}"]')

@@ -87,7 +87,8 @@ async function problemOf(response) {
   try {
     const document = await response.json();
     facts.code = document.code;
-    return new Problem([document.zh || UNEXPECTED[0], document.detail || document.title], facts);
+    const english = document.detail || document.title;
+    return new Problem([document.zh || UNEXPECTED[0], english[0].toUpperCase() + english.slice(1)], facts);
   } catch {
     return new Problem(UNEXPECTED, facts);  // a proxy's page instead of a problem document
   }

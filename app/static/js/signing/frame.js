@@ -2,7 +2,7 @@
 
 import { beijingTime, bilingual, element } from "../ui.js";
 import { Problem } from "./api.js";
-import { STEP_NAMES, UNEXPECTED } from "./texts.js";
+import { ROLES, STEP_NAMES, UNEXPECTED } from "./texts.js";
 
 const STEPS = Object.keys(STEP_NAMES);
 export const byId = (id) => document.getElementById(id);
@@ -23,7 +23,7 @@ function partyRow({ name, role, state }) {
   const row = element("li");
   const who = element("span");
   const part = element("span", "role");
-  part.textContent = role;
+  say(part, ROLES[role] ?? [role]);
   who.append(name, part);
   const badge = byId(`badge-${state}`);
   row.append(who, badge ? badge.content.cloneNode(true) : state);

@@ -6,6 +6,7 @@ import { sha256, toHex } from "./bytes.js";
 import { byId, say } from "./frame.js";
 import { DOCUMENT_DIFFERS, PAGE_FAILED, READ_DONE, READ_ON, RELOAD } from "./texts.js";
 
+const COVERED = "80px";  // of the screen's bottom, by the bar with the button
 const CHANGED_MS = 700;  // a tap meant for "read on" must not fall on "I have read it all" as the words change under it
 const ZOOMS = ["100", "150", "200"];  // per cent; an A4 page on a phone is too small at the first for many eyes
 
@@ -27,7 +28,7 @@ export class Reader {
     // Seen means: loaded, and its lower part was on the screen. A page is taller than a phone, so a share of it would not do.
     const watcher = new IntersectionObserver((entries) => {
       for (const entry of entries) if (entry.isIntersecting) this.#see(entry.target);
-    });
+    }, { rootMargin: `0px 0px -${COVERED}` });
     for (const page of this.#pages) watcher.observe(page.querySelector(".page-foot"));
     this.#tell();
   }

@@ -8,6 +8,8 @@ export const STEP_NAMES = {
   sign: ["签署", "Sign"],
 };
 
+export const ROLES = { enterprise: ["企业方", "Enterprise"], bank: ["银行方", "Bank"] };
+
 /** Short, as one would say it aloud: read while moving. Left and right are the person's own. */
 export const MOVES = {
   "look-straight": ["正对屏幕，保持不动", "Look straight, hold still"],
