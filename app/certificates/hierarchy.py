@@ -168,6 +168,11 @@ class Hierarchy:
         return self._current().held[name]
 
     @property
+    def held_names(self) -> tuple[str, ...]:
+        """The names of all of them, sorted."""
+        return tuple(sorted(self._current().held))
+
+    @property
     def gateway_sign(self) -> HeldKey:
         """Signs answers and access tokens."""
         return self._current().held["gateway-sign"]

@@ -20,7 +20,9 @@ def checkpoint() -> Response:
     """The newest signed head with its cosignatures, a signed note; `?witnessed=1`: the newest that has one."""
     services = current_services()
     with services.reading() as session:
-        find = services.journal.newest_witnessed if request.args.get("witnessed") else services.journal.newest_checkpoint
+        find = (
+            services.journal.newest_witnessed if request.args.get("witnessed") else services.journal.newest_checkpoint
+        )
         note = find(session)
     if note is None:
         abort(404)

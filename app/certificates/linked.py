@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.certificates.models import CertificateRecord
 from app.certificates.status import state_of
-from app.oauth.models import Application, Authorization
+from app.oauth.models import Authorization
 from app.problems import NotFound
 from pki.dual import DualLink, LinkedCertificate, ProductPair
 from pki.revocation import GOOD, RevocationState
@@ -97,7 +97,7 @@ def read_link(services: Services, session: Session, authorization_id: str) -> Du
 
 
 def certificates_of_link(services: Services, session: Session, authorization_id: str) -> list[CertificateRecord]:
-    """All certificates of one dual certificate, locked: the application's unexpired API ones and the pair."""
+    """All certificates of one dual certificate: the application's unexpired API ones and the pair."""
     authorization = _get(session, authorization_id)
     return [*_api_certificates(services, session, authorization), *_pair_of(session, authorization)]
 
@@ -115,14 +115,12 @@ def _api_certificates(
     """Newest first, the good ones before the others."""
     return session.scalars(
         select(CertificateRecord)
-        .join(Application, Application.id == CertificateRecord.application_id)
         .where(
             CertificateRecord.application_id == authorization.application_id,
             CertificateRecord.profile == "api",
             CertificateRecord.not_after > services.clock(),
         )
         .order_by(CertificateRecord.state != "good", CertificateRecord.issued_at.desc())
-        .with_for_update(of=CertificateRecord)
     ).all()
 
 

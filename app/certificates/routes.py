@@ -104,7 +104,8 @@ def _ocsp(issuer: str, der: bytes) -> Response:
     response.headers["Expires"] = _http_date(answer.cacheable_until)
     response.headers["Cache-Control"] = f"max-age={_MAX_AGE}, public, no-transform, must-revalidate"
     response.set_etag(hashlib.sha256(answer.der).hexdigest())
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def _crl(row: PublishedCrl) -> Response:
@@ -113,7 +114,8 @@ def _crl(row: PublishedCrl) -> Response:
     response.headers["Expires"] = _http_date(row.next_update)
     response.headers["Cache-Control"] = f"max-age={_MAX_AGE}, public, must-revalidate"
     response.set_etag(hashlib.sha256(row.der).hexdigest())
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def _is_unsuccessful(answer: OcspAnswer) -> bool:

@@ -22,11 +22,16 @@ from pki.errors import InvalidRevocation
 if TYPE_CHECKING:
     from app.wiring import Services
 
-Reason = x509.ReasonFlags
 REASONS = tuple(
     reason.name
-    for reason in Reason
-    if reason not in {Reason.certificate_hold, Reason.remove_from_crl, Reason.aa_compromise, Reason.ca_compromise}
+    for reason in x509.ReasonFlags
+    if reason
+    not in {
+        x509.ReasonFlags.certificate_hold,
+        x509.ReasonFlags.remove_from_crl,
+        x509.ReasonFlags.aa_compromise,
+        x509.ReasonFlags.ca_compromise,
+    }
 )
 _KINDS = {
     CertificateState.GOOD: "certificate-released",
@@ -41,7 +46,7 @@ def hold(services: Services, session: Session, x5t_s256: str, reason: str, actor
     Every gate refuses what is held; the authorizations stand and work again after the release.
     """
     records = _one_object(session, x5t_s256, apart=apart)
-    _change(services, session, records, Reason.certificate_hold, reason, actor, asked=x5t_s256)
+    _change(services, session, records, x509.ReasonFlags.certificate_hold, reason, actor, asked=x5t_s256)
 
 
 def release(
@@ -49,7 +54,7 @@ def release(
 ) -> None:
     """End a suspension. Raises NotFound, StateNotFitting."""
     records = _one_object(session, x5t_s256, apart=apart)
-    _change(services, session, records, Reason.remove_from_crl, reason, actor, asked=x5t_s256)
+    _change(services, session, records, x509.ReasonFlags.remove_from_crl, reason, actor, asked=x5t_s256)
 
 
 def revoke(
@@ -71,9 +76,9 @@ def revoke(
     if reason not in REASONS:
         raise InvalidInput(f"the reason is one of {', '.join(REASONS)}")
     records = _one_object(session, x5t_s256, apart=apart)
-    if Reason[reason] is Reason.key_compromise:
+    if x509.ReasonFlags[reason] is x509.ReasonFlags.key_compromise:
         records = _with_the_same_keys(session, records)
-    _change(services, session, records, Reason[reason], note, actor, asked=x5t_s256)
+    _change(services, session, records, x509.ReasonFlags[reason], note, actor, asked=x5t_s256)
 
 
 def change_link(
@@ -99,15 +104,13 @@ def _one_object(session: Session, x5t_s256: str, *, apart: bool) -> Sequence[Cer
     query = select(CertificateRecord).where(CertificateRecord.x5t_s256 == x5t_s256)
     if record.pair_id is not None and not apart:
         query = select(CertificateRecord).where(CertificateRecord.pair_id == record.pair_id)
-    # Locked, so that of two officers who act at once the second sees what the first did.
-    return session.scalars(query.order_by(CertificateRecord.x5t_s256).with_for_update()).all()
+    return session.scalars(query.order_by(CertificateRecord.x5t_s256)).all()
 
 
 def _with_the_same_keys(session: Session, records: Sequence[CertificateRecord]) -> Sequence[CertificateRecord]:
     keys = {record.spki_sha256 for record in records}
     query = select(CertificateRecord).where(CertificateRecord.spki_sha256.in_(keys))
-    same = session.scalars(query.order_by(CertificateRecord.x5t_s256).with_for_update()).all()
-    return list(dict.fromkeys([*records, *same]))
+    return list(dict.fromkeys([*records, *session.scalars(query)]))
 
 
 def _change(
@@ -137,8 +140,8 @@ def _apply(
 ) -> list[CertificateRecord]:
     """Change those that can be changed; the one that was asked for must be. Returns the changed ones."""
     now, changed, refusal = services.clock(), [], ""
-    for record in records:
-        session.refresh(record)
+    for record in sorted(records, key=lambda record: record.x5t_s256):  # one order of locks
+        session.refresh(record, with_for_update=True)  # of two officers who act at once the second sees the first's
         try:
             after = dual.revoke(state_of(record), reason, now)
         except InvalidRevocation as exc:

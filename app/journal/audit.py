@@ -8,7 +8,7 @@ that others kept, a log that was cut or rewritten as a whole (which nothing with
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -215,10 +215,10 @@ class _RecentNodes:
     def size(self) -> int:
         return self._size
 
-    def get(self, nodes: Iterable[NodeId]) -> list[bytes]:
+    def get(self, nodes: Sequence[NodeId]) -> list[bytes]:
         return [self._nodes[node] for node in nodes]
 
-    def put(self, size: int, nodes: dict[NodeId, bytes]) -> None:
+    def put(self, size: int, nodes: Mapping[NodeId, bytes]) -> None:
         self._size = size
         self._nodes.update(nodes)
 
