@@ -7,12 +7,18 @@ A secret NAME may be given directly as YUNLIAN_NAME or as YUNLIAN_NAME_FILE, the
 from __future__ import annotations
 
 import base64
-import binascii
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from kyc.errors import PolicyNotAllowed
+from kyc.liveness import get_liveness_policy
+from kyc.matching import get_match_policy
+
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class RunProfile(StrEnum):
@@ -86,7 +92,7 @@ class _Reader:
         values: dict[str, object] = {
             "profile": profile,
             "var": var,
-            "database_url": self._secret("DATABASE_URL", None if production else f"sqlite:///{var}/yunlian.db"),
+            "database_url": self._database(None if production else f"sqlite:///{var}/yunlian.db"),
             "secret_key": self._secret("SECRET_KEY"),
             "data_key": self._key("DATA_KEY"),
             "keystore_passphrase": self._secret("KEYSTORE_PASSPHRASE").encode(),
@@ -97,13 +103,11 @@ class _Reader:
             "doors": self._doors(),
             "workshop_socket": self._path("WORKSHOP_SOCKET"),
             "trusted_proxies": self._number("TRUSTED_PROXIES", 0, 0, 8),
-            "match_policy": self._text("MATCH_POLICY", demo_policy),
-            "liveness_policy": self._text("LIVENESS_POLICY", demo_policy),
+            "match_policy": self._policy("MATCH_POLICY", demo_policy, get_match_policy, production),
+            "liveness_policy": self._policy("LIVENESS_POLICY", demo_policy, get_liveness_policy, production),
             "max_body": self._number("MAX_BODY", 16 * 1024 * 1024, 1024, 1 << 30),
-            "log_level": self._text("LOG_LEVEL", "INFO").upper(),
+            "log_level": self._log_level(),
         }
-        if production and "demo" in (values["match_policy"], values["liveness_policy"]):
-            self._problems.append("YUNLIAN_MATCH_POLICY and YUNLIAN_LIVENESS_POLICY may not be demo in production")
         if self._problems:
             raise SettingsInvalid(self._problems)
         return Settings(**values)  # type: ignore[arg-type]
@@ -113,8 +117,9 @@ class _Reader:
         if path := self._environ.get(f"{variable}_FILE"):
             try:
                 return Path(path).read_text(encoding="utf-8").strip()
-            except OSError as exc:
-                self._problems.append(f"{variable}_FILE cannot be read ({exc.strerror})")
+            except (OSError, UnicodeError) as exc:
+                reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+                self._problems.append(f"{variable}_FILE cannot be read ({reason})")
                 return None
         return self._environ.get(variable)
 
@@ -134,7 +139,7 @@ class _Reader:
         text = self._secret(name)
         try:
             key = base64.b64decode(text, validate=True)
-        except binascii.Error:
+        except ValueError:
             key = b""
         if text and len(key) != 32:
             self._problems.append(f"YUNLIAN_{name} is not 32 octets in Base64")
@@ -147,13 +152,33 @@ class _Reader:
             self._problems.append(f"YUNLIAN_{name} must begin with {scheme}://")
         return value
 
+    def _database(self, default: str | None) -> str:
+        value = self._secret("DATABASE_URL", default)
+        if value and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+            self._problems.append("YUNLIAN_DATABASE_URL must begin with sqlite:/// or postgresql://")
+        return value
+
+    def _policy(self, name: str, default: str, get: Callable[..., object], production: bool) -> str:
+        value = self._text(name, default)
+        try:
+            get(value, production=production)
+        except PolicyNotAllowed as exc:
+            self._problems.append(f"YUNLIAN_{name}: {exc}")
+        return value
+
+    def _log_level(self) -> str:
+        value = self._text("LOG_LEVEL", "INFO").upper()
+        if value not in _LOG_LEVELS:
+            self._problems.append(f"YUNLIAN_LOG_LEVEL is one of {', '.join(_LOG_LEVELS)}")
+        return value
+
     def _path(self, name: str) -> Path | None:
         value = self._optional(name)
         return Path(value) if value else None
 
     def _number(self, name: str, default: int, least: int, most: int) -> int:
         text = self._text(name, str(default))
-        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        if not re.fullmatch("[0-9]{1,10}", text) or not least <= int(text) <= most:
             self._problems.append(f"YUNLIAN_{name} is not a whole number from {least} to {most}")
             return default
         return int(text)
