@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.certificates.models import CertificateRecord, CertificateState, CrlSeries, PublishedCrl, RevocationEpoch
@@ -29,7 +29,7 @@ FULL_INTERVAL = timedelta(minutes=10)
 SMALL = 5000  # entries that take no more than some 0.1 s to sign
 
 _Column = CertificateRecord
-Facts = tuple[str, CertificateState, datetime | None, str | None]
+Facts = Row[str, CertificateState, datetime | None, str | None]
 
 
 def current_crl(services: Services, issuer: str) -> PublishedCrl:
@@ -125,7 +125,7 @@ def _facts(session: Session, issuer: str, now: datetime, which: ColumnElement[bo
     columns = (_Column.serial, _Column.state, _Column.revoked_at, _Column.revocation_reason)
     # What expired may go, but only after it stood on one CRL (RFC 5280 §3.3): the grace is a CRL's whole life.
     unexpired = or_(_Column.not_after > now - CRL_LIFETIME, _Column.revoked_at > now - CRL_LIFETIME)
-    return session.execute(select(*columns).where(_Column.issuer == issuer, which, unexpired)).tuples().all()
+    return session.execute(select(*columns).where(_Column.issuer == issuer, which, unexpired)).all()
 
 
 def _entry(row: Facts, now: datetime) -> RevokedEntry:

@@ -170,15 +170,12 @@ class _Audit:
         while self.size >> level:
             begin, end = first >> level, self.size >> level
             if begin < end:
-                stored = dict(
-                    self._session.execute(
-                        select(JournalNode.position, JournalNode.hash).where(
-                            JournalNode.level == level, JournalNode.position >= begin, JournalNode.position < end
-                        )
+                rows = self._session.execute(
+                    select(JournalNode.position, JournalNode.hash).where(
+                        JournalNode.level == level, JournalNode.position >= begin, JournalNode.position < end
                     )
-                    .tuples()
-                    .all()
                 )
+                stored = {position: digest for position, digest in rows}  # noqa: C416 - mypy knows rows, not dict(rows)
                 computed = {node.position: digest for node, digest in self._nodes.of_level(level, begin, end)}
                 if stored != computed:
                     self._fault(f"nodes of level {level} between {begin} and {end} are not those of the leaves")
