@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, g, json, render_template, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
@@ -93,7 +93,7 @@ class Unavailable(Problem):
 
 def install(app: Flask) -> None:
     """Register the only error handlers of the application."""
-    for family in (Problem, KycError, ContractError, PkiError, HTTPException, OperationalError, Exception):
+    for family in (Problem, KycError, ContractError, PkiError, HTTPException, DataError, OperationalError, Exception):
         app.register_error_handler(family, to_response)
 
 
@@ -129,6 +129,8 @@ def describe(error: Exception) -> dict[str, Any]:
     elif isinstance(error, HTTPException):
         status = HTTPStatus(error.code or 500)
         code, detail = status.phrase.lower().replace(" ", "-"), error.description or ""
+    elif isinstance(error, DataError):  # PEP 249: a value that no column can hold, such as text with NUL
+        status, code, detail = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input", ""
     elif isinstance(error, OperationalError):
         status, code, detail = HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", ""
     else:
@@ -149,7 +151,7 @@ def describe(error: Exception) -> dict[str, Any]:
 
 
 def _status_of(error: KycError | ContractError | PkiError) -> HTTPStatus:
-    """The domain knows no HTTP: what was asked is refused (422), unless it came at the wrong time or the fault is ours."""
+    """The domain knows no HTTP. What was asked is refused, unless it came at the wrong time or the fault is ours."""
     if isinstance(error, IllegalTransition | NotYourTurn | FaceCheckStale):
         return HTTPStatus.CONFLICT
     if isinstance(error, EngineUnavailable | FontMissing | TimestampFailed):

@@ -7,7 +7,7 @@ import re
 import secrets
 import time
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, abort, g, request
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -55,6 +55,8 @@ def _begin() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(12)
     g.began = time.perf_counter()
+    if "\0" in request.path or any("\0" in text for pair in request.args.items(multi=True) for text in pair):
+        abort(400, "a path or a query cannot contain NUL")  # PostgreSQL stores none; no address of ours has one
 
 
 def _finish(response: Response) -> Response:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app.problems import Fault, InvalidInput
 
@@ -23,6 +23,19 @@ def _from_base64(value: Any) -> bytes:
         raise ValueError("not a Base64 text") from None
 
 
+def _readable(text: str) -> str:
+    if not text.strip() or not text.replace("\n", "").isprintable():
+        raise ValueError("not a readable text")
+    return text
+
+
+def _agreed(value: bool) -> bool:
+    if not value:
+        raise ValueError("not agreed")
+    return value
+
+
+Agreed = Annotated[bool, AfterValidator(_agreed)]  # not Literal[True], to which the number 1 is equal
 Base64 = Annotated[bytes, BeforeValidator(_from_base64)]
 Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -50,8 +63,8 @@ class Consent(Message):
 
     consent_sha256: Sha256Hex
     document_sha256: Sha256Hex
-    agree: Literal[True]
-    face_information: Literal[True]
+    agree: Agreed
+    face_information: Agreed
 
 
 class CapturedFrame(Message):
@@ -86,7 +99,7 @@ class SignatureValue(Message):
 class Decline(Message):
     """Why the party does not sign."""
 
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_readable)]
 
 
 def parse(kind: type[M], data: bytes | str) -> M:
