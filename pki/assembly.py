@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID, ObjectIdentifier
 
 from pki import der
-from pki.binding import SignatureBinding
+from pki.binding import PortraitAssurance, SignatureBinding
 from pki.errors import ProfileViolation
 from pki.keys import PublicKey, encode_spki, key_identifier
 from pki.profiles import (
@@ -99,6 +99,7 @@ class CertificateRequest:
     dns_names: tuple[str, ...] = ()
     custody: Custody | None = None
     binding: SignatureBinding | None = None
+    portrait_assurance: PortraitAssurance | None = None
     not_before: datetime | None = None
     not_after: datetime | None = None
     policies: tuple[ObjectIdentifier, ...] = ()
@@ -184,6 +185,7 @@ def _check_request(profile: Profile, request: CertificateRequest) -> None:
     demand(bool(request.dns_names) == profile.needs_dns_names, "DNS names")
     demand((request.custody is not None) == profile.needs_custody, "custody")
     demand((request.binding is not None) == profile.needs_binding, "the signature binding")
+    demand(request.portrait_assurance is None or profile.needs_binding, "the portrait's assurance")
     demand(bool(request.policies) == (profile is ISSUING), "certificate policies")
     demand(bool(request.subject.organization) or not profile.needs_organization, "no organization is named")
 
@@ -215,6 +217,8 @@ def _own_extensions(request: CertificateRequest, key_id: bytes) -> bytes:
         extensions += _extension(x509.SubjectAlternativeName(names))
     if request.binding:
         extensions += _extension(request.binding.extension())
+    if request.portrait_assurance:
+        extensions += _extension(request.portrait_assurance.extension())
     return extensions
 
 

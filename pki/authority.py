@@ -1,5 +1,7 @@
 """Authorities: encode a certificate, lint exactly what will be signed, then sign it once."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -24,12 +26,15 @@ __all__ = [
     "SignatureBinding",
     "Subject",
     "create_root",
+    "generation_of",
+    "next_generation",
     "parse_csr",
     "role_of",
     "sign_issuing",
 ]
 
 ROOT_NAME = "root"
+_AUTHORITY_NAME = re.compile(rf"({'|'.join(IssuingRole)})(?:-([2-9]|[1-9][0-9]{{1,3}}))?")
 
 
 class PreparedCertificate:
@@ -129,10 +134,29 @@ def sign_issuing(root: IssuingAuthority, name: str, subject: Subject, public_key
 
 def role_of(name: str) -> IssuingRole:
     """The role in an issuing authority's name: `api` and `api-2` are both API. Raises InvalidIdentifier."""
-    role, _, generation = name.partition("-")
-    if role not in set(IssuingRole) or not ((generation.isascii() and generation.isdecimal()) or name == role):
+    return _parse_name(name)[0]
+
+
+def generation_of(name: str) -> int:
+    """1 for `api`, 2 for `api-2`. Raises InvalidIdentifier."""
+    return _parse_name(name)[1]
+
+
+def next_generation(role: IssuingRole, names: Iterable[str]) -> str:
+    """The name for the authority that takes over from those among `names` with this role. Raises InvalidIdentifier.
+
+    A roll-over: sign the new authority, publish its certificate, let it issue; the older ones stay trusted, go on
+    with their CRLs and OCSP until what they issued has expired, and issue nothing more.
+    """
+    latest = max((generation_of(name) for name in names if role_of(name) is role), default=0)
+    return f"{role}-{latest + 1}" if latest else role.value
+
+
+def _parse_name(name: str) -> tuple[IssuingRole, int]:
+    match = _AUTHORITY_NAME.fullmatch(name)
+    if match is None:
         raise InvalidIdentifier("issuing authority", name)
-    return IssuingRole(role)
+    return IssuingRole(match[1]), int(match[2] or 1)
 
 
 def _certificate(to_be_signed: bytes, algorithm: SignatureAlgorithm, signature: bytes) -> x509.Certificate:

@@ -1,12 +1,13 @@
 """What a signer certificate binds its one signature to."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from cryptography import x509
 from cryptography.hazmat import asn1
 
 from pki.errors import InvalidBinding
-from pki.profiles import SIGNATURE_BINDING
+from pki.profiles import PORTRAIT_ASSURANCE, SIGNATURE_BINDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +50,29 @@ def get_signature_binding(certificate: x509.Certificate) -> SignatureBinding:
     except (x509.ExtensionNotFound, ValueError) as exc:
         raise InvalidBinding("the extension is missing or malformed") from exc
     return SignatureBinding(value.face_evidence_root, value.consent_sha256, value.document_sha256)
+
+
+class PortraitAssurance(StrEnum):
+    """How far the portrait that the signer's face was compared with can be trusted."""
+
+    HIGH = "high"
+    """From an authoritative source."""
+    LOW = "low"
+    """From what the signer brought along, such as a photograph of a document."""
+
+    def extension(self) -> x509.UnrecognizedExtension:
+        """The private extension PORTRAIT_ASSURANCE, whose value is a UTF8String."""
+        return x509.UnrecognizedExtension(PORTRAIT_ASSURANCE, asn1.encode_der(self.value))
+
+
+def find_portrait_assurance(certificate: x509.Certificate) -> PortraitAssurance | None:
+    """What a signer certificate says of the portrait; None where it says nothing. Raises InvalidBinding."""
+    try:
+        extension = certificate.extensions.get_extension_for_oid(PORTRAIT_ASSURANCE).value
+    except x509.ExtensionNotFound:
+        return None
+    assert isinstance(extension, x509.UnrecognizedExtension)
+    try:
+        return PortraitAssurance(asn1.decode_der(str, extension.value))
+    except ValueError as exc:
+        raise InvalidBinding("the portrait's assurance is malformed") from exc

@@ -182,3 +182,17 @@ class InvalidProof(PkiError):
 class InvalidCheckpoint(PkiError):
     code = "invalid-checkpoint"
     template = "the checkpoint is refused: {0}"
+
+
+class CheckpointOutdated(PkiError):
+    """Facts: the origin, then the size of the log that the witness saw."""
+
+    code = "checkpoint-outdated"
+    template = "the witness saw {0} with {1} leaves already, or another call came first"
+
+
+class CheckpointForked(PkiError):
+    """Facts: the origin, then the size for which the log signed two different roots."""
+
+    code = "checkpoint-forked"
+    template = "{0} signed two different histories of {1} leaves"

@@ -13,11 +13,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from pki.binding import get_signature_binding
+from pki.binding import find_portrait_assurance, get_signature_binding
 from pki.errors import InvalidBinding, InvalidIdentifier, LintFailed, UnsupportedAlgorithm, WeakKey
 from pki.identifiers import organization_identifier, parse_product_urn
 from pki.keys import PublicKey, check_public_key
-from pki.profiles import SIGNATURE_BINDING, VALIDITY_ASSURED_SHORT_TERM, Profile, Revocation, find_custody
+from pki.profiles import (
+    PORTRAIT_ASSURANCE,
+    SIGNATURE_BINDING,
+    VALIDITY_ASSURED_SHORT_TERM,
+    Profile,
+    Revocation,
+    find_custody,
+)
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 _ByOid = Mapping[x509.ObjectIdentifier, x509.Extension[x509.ExtensionType]]
@@ -256,6 +263,20 @@ def check_signature_binding(candidate: Candidate) -> str | None:
     return None
 
 
+def check_portrait_assurance(candidate: Candidate) -> str | None:
+    """A known value, not critical, and in signer certificates alone (`pki.binding`)."""
+    found = candidate.extensions.get(PORTRAIT_ASSURANCE)
+    if found is None:
+        return None
+    if found.critical or not candidate.profile.needs_binding:
+        return "portrait assurance critical, or outside a signer certificate"
+    try:
+        find_portrait_assurance(candidate.certificate)
+    except InvalidBinding as exc:
+        return str(exc)
+    return None
+
+
 def _by_oid(extensions: x509.Extensions) -> _ByOid:
     return {extension.oid: extension for extension in extensions}
 
@@ -285,4 +306,5 @@ CHECKS: tuple[Callable[[Candidate], str | None], ...] = (
     check_ocsp_no_check,
     check_short_term,
     check_signature_binding,
+    check_portrait_assurance,
 )

@@ -22,6 +22,7 @@ from pki.suite import key_kind
 _ARC = "2.25.19415182244252287225712460991290668671"
 TIMESTAMP_POLICY = ObjectIdentifier(f"{_ARC}.4.1")
 SIGNATURE_BINDING = ObjectIdentifier(f"{_ARC}.3.1")
+PORTRAIT_ASSURANCE = ObjectIdentifier(f"{_ARC}.3.2")
 
 VALIDITY_ASSURED_SHORT_TERM = ObjectIdentifier("0.4.0.194121.2.1")  # ETSI EN 319 412-1 §5.2.2
 DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # RFC 9336

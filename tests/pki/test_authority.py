@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from pki import keys
-from pki.authority import CertificateRequest, Subject, role_of, sign_issuing
-from pki.binding import get_signature_binding
+from pki.authority import CertificateRequest, Subject, generation_of, next_generation, role_of, sign_issuing
+from pki.binding import PortraitAssurance, find_portrait_assurance, get_signature_binding
 from pki.errors import InvalidIdentifier, PreparedTwice, ProfileViolation, WeakKey
 from pki.identifiers import application_urn, product_urn
 from pki.keys import KeyType
@@ -77,6 +77,23 @@ OPENSSL_PURPOSE = {
 
 
 @pytest.mark.parametrize("profile", LEAF_PROFILES, ids=lambda profile: profile.name)
+def test_our_encoding_is_that_of_the_certificate_builder(profile: Profile) -> None:
+    _, certificate = HIERARCHY.issue(profile)
+    builder = x509.CertificateBuilder(
+        certificate.issuer,
+        certificate.subject,
+        certificate.public_key(),
+        certificate.serial_number,
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+        list(certificate.extensions),
+    )
+    key = HIERARCHY.issuing[AUTHORITY_OF[profile.name]].key
+    again = builder.sign(key, certificate.signature_hash_algorithm)
+    assert again.tbs_certificate_bytes == certificate.tbs_certificate_bytes
+
+
+@pytest.mark.parametrize("profile", LEAF_PROFILES, ids=lambda profile: profile.name)
 def test_openssl_verifies_the_chain_strictly(tmp_path: Path, profile: Profile) -> None:
     _, leaf = HIERARCHY.issue(profile)
     issuer = HIERARCHY.issuing[AUTHORITY_OF[profile.name]].certificate
@@ -107,6 +124,16 @@ def test_a_signer_certificate_lives_eleven_minutes_and_carries_its_binding() -> 
     assert extension.value.public_bytes() == b"\x05\x00"
     with pytest.raises(x509.ExtensionNotFound):
         certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints)
+
+
+@pytest.mark.parametrize("assurance", [*PortraitAssurance, None])
+def test_a_signer_certificate_may_say_how_good_the_portrait_was(assurance: PortraitAssurance | None) -> None:
+    authority = HIERARCHY.issuing["signer"]
+    request = request_for(SIGNER, keys.generate(KeyType.EC_P256))
+    request = dataclasses.replace(request, portrait_assurance=assurance)
+    certificate = authority.issue(authority.prepare(SIGNER, request))
+    assert find_portrait_assurance(certificate) is assurance
+    assert pkilint_oracle.lint_pair(authority.certificate, certificate) == []
 
 
 @pytest.mark.parametrize("custody", Custody)
@@ -172,6 +199,7 @@ API_KEY = keys.generate(KeyType.EC_P256).public_key()
         (API, CertificateRequest(BANK, API_KEY, (URN,), dns_names=("localhost",))),
         (API, CertificateRequest(BANK, API_KEY, (URN,), custody=Custody.AGENT)),
         (API, CertificateRequest(BANK, API_KEY, (URN,), binding=BINDING)),
+        (API, CertificateRequest(BANK, API_KEY, (URN,), portrait_assurance=PortraitAssurance.LOW)),
         (API, CertificateRequest(BANK, API_KEY, (URN,), policies=(PRODUCT_SIGN.policy,))),
         (API, CertificateRequest(Subject("nobody"), API_KEY, (URN,))),
         (API, CertificateRequest(Subject("x" * 65, "云联银行"), API_KEY, (URN,))),
@@ -217,7 +245,18 @@ def test_a_second_generation_publishes_under_its_own_name() -> None:
     assert points[0].full_name[0].value == "http://pki.example.com/pki/crl/api-2.crl"
 
 
-@pytest.mark.parametrize("name", ["", "api-", "api-x", "api-٢", "root", "API", "api2"])
+@pytest.mark.parametrize(
+    ("names", "following"),
+    [([], "api"), (["api"], "api-2"), (["api", "api-9", "product-11", "api-2"], "api-10"), (["product"], "api")],
+)
+def test_the_next_generation_counts_on(names: list[str], following: str) -> None:
+    assert next_generation(IssuingRole.API, names) == following
+    assert role_of(following) is IssuingRole.API
+    assert generation_of("api") == 1
+    assert generation_of("api-12") == 12
+
+
+@pytest.mark.parametrize("name", ["", "api-", "api-x", "api-٢", "api-0", "api-1", "api-02", "root", "API", "api2"])
 def test_other_names_have_no_role(name: str) -> None:
     assert role_of("api-2") is IssuingRole.API
     with pytest.raises(InvalidIdentifier):

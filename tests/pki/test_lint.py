@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pki.assembly import Issuer, Subject, assemble
+from pki.binding import PortraitAssurance
 from pki.errors import LintFailed
 from pki.identifiers import organization_identifier
 from pki.keys import KeyType, generate
@@ -17,6 +18,7 @@ from pki.profiles import (
     CUSTODY_POLICIES,
     ISSUING,
     OCSP,
+    PORTRAIT_ASSURANCE,
     PRODUCT_SIGN,
     SIGNATURE_BINDING,
     SIGNER,
@@ -132,6 +134,10 @@ BROKEN: list[tuple[str, Profile, Callable[[Draft], object]]] = [
     ("validity-assured", API, lambda d: d.put(x509.UnrecognizedExtension(VALIDITY_ASSURED_SHORT_TERM, b"\x05\0"))),
     ("binding", SIGNER, lambda d: d.drop(SIGNATURE_BINDING)),
     ("binding", SIGNER, lambda d: d.put(x509.UnrecognizedExtension(SIGNATURE_BINDING, b"\x30\0"))),
+    ("assurance", SIGNER, lambda d: d.put(x509.UnrecognizedExtension(PORTRAIT_ASSURANCE, b"\x0c\x01x"))),
+    ("assurance", SIGNER, lambda d: d.put(x509.UnrecognizedExtension(PORTRAIT_ASSURANCE, b"\xff"))),
+    ("assurance", SIGNER, lambda d: d.put(PortraitAssurance.LOW.extension(), critical=True)),
+    ("assurance", API, lambda d: d.put(PortraitAssurance.LOW.extension())),
     ("binding", API, lambda d: d.put(x509.UnrecognizedExtension(SIGNATURE_BINDING, b"\x30\0"))),
 ]
 
