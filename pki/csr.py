@@ -69,7 +69,7 @@ def parse_csr(der_or_pem: bytes) -> CheckedCsr:
     der = _der(der_or_pem)
     try:
         csr = x509.load_der_x509_csr(der)
-        public_key = check_public_key(csr.public_key())
+        public_key = csr.public_key()
         _ = csr.extensions, csr.subject  # parsed lazily: malformed ones are refused here
         digest = csr.signature_hash_algorithm
         is_proven = csr.is_signature_valid
@@ -80,7 +80,7 @@ def parse_csr(der_or_pem: bytes) -> CheckedCsr:
     if not is_proven or not der.endswith(b"\0" + csr.signature):
         # the last BIT STRING must not claim unused bits: nothing else in a request is outside the signature
         raise InvalidCsr("its signature does not prove possession of the key")
-    return CheckedCsr(public_key, csr)
+    return CheckedCsr(check_public_key(public_key), csr)  # last, because it costs the most
 
 
 def _der(der_or_pem: bytes) -> bytes:

@@ -142,6 +142,17 @@ def test_any_bytes_get_an_answer(query: bytes) -> None:
     assert Response.load(STAMPS.answer(query), strict=True)["status"]["status"].native == "rejection"
 
 
+def test_no_flipped_bit_ends_in_an_exception() -> None:
+    original = request(nonce=2**64, cert_req=True)
+    for bit in range(len(original) * 8):
+        flipped = bytearray(original)
+        flipped[bit // 8] ^= 1 << bit % 8
+        assert Response.load(STAMPS.answer(bytes(flipped)), strict=True)["status"]["status"].native in {
+            "granted",
+            "rejection",
+        }
+
+
 @given(st.integers(0, 2**128))
 def test_any_nonce_comes_back(nonce: int) -> None:
     response = Response.load(STAMPS.answer(request(nonce=nonce)), strict=True)
