@@ -41,7 +41,6 @@ DEEP = b"[" * 100_000
 DEEP_OBJECT = b'{"a":' * 50_000
 HUGE = b"9" * 5_000
 ZEROS = "0" * 64
-LONG_NAME = 'form-data; name=file; filename="%s"' % ("a" * 9_000)
 _CSRF = re.compile(r'name="csrf[-_]token"\s+(?:value|content)="([^"]+)"')
 
 

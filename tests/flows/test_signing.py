@@ -442,10 +442,11 @@ def test_a_step_sees_what_was_committed_since_it_looked(ceremony: Ceremony, serv
     with ceremony.phone() as phone:
         phone.identify(LAST6)
         with services.transaction() as session:
-            assert session.scalars(select(Contract)).one().state == CeremonyState.SENT
+            seen = session.scalars(select(Contract)).one()
+            assert seen.state == CeremonyState.SENT
             phone.call("decline", {"reason": "不签"})
             with pytest.raises(NotFound):
-                invite(services, session, contract_id=ceremony.contract_id, person_id=ceremony.person_id, actor="test")
+                invite(services, session, contract_id=seen.id, person_id=ceremony.person_id, actor="test")
     assert ceremony.contract.state == CeremonyState.DECLINED
 
 
