@@ -139,9 +139,7 @@ def _parse_leaf(stored: Mapping[str, Any]) -> EvidenceLeaf:
 def _new_leaf(name: str, content: bytes, text: str | None) -> EvidenceLeaf:
     salt = secrets.token_bytes(_HASH_BYTES)
     digest = hashlib.sha256(content).digest()
-    return EvidenceLeaf(
-        name=name, hash=_leaf_hash(name, salt, digest), salt=salt, content_sha256=digest, text=text
-    )
+    return EvidenceLeaf(name=name, hash=_leaf_hash(name, salt, digest), salt=salt, content_sha256=digest, text=text)
 
 
 def _leaf_hash(name: str, salt: bytes, content_sha256: bytes) -> bytes:

@@ -181,9 +181,7 @@ def _largest_gap(observations: Sequence[Observation], policy: LivenessPolicy) ->
     return Check("largest-gap-ms", float(gap), float(policy.max_gap_ms), at_least=False)
 
 
-def _claimed_time(
-    observations: Sequence[Observation], policy: LivenessPolicy, elapsed_ms: int
-) -> Iterator[Check]:
+def _claimed_time(observations: Sequence[Observation], policy: LivenessPolicy, elapsed_ms: int) -> Iterator[Check]:
     """A capture that lasted longer than the challenge has existed was made before it."""
     if policy.max_ahead_ms is not None:
         ahead = observations[-1].at_ms - observations[0].at_ms - elapsed_ms
@@ -272,6 +270,4 @@ def _depth(
 def _same_person(encodings: Sequence[Encoding], policy: LivenessPolicy) -> Check:
     """With fewer than two encoded frames nothing is proven, and the distance is infinite."""
     distances = [face_distance(a, b) for a, b in combinations(encodings, 2)]
-    return Check(
-        "same-person", max(distances, default=float("inf")), policy.max_identity_distance, at_least=False
-    )
+    return Check("same-person", max(distances, default=float("inf")), policy.max_identity_distance, at_least=False)

@@ -43,9 +43,7 @@ class MatchPolicy:
             raise PolicyNotAllowed("a threshold is a distance above zero")
         highest = max(threshold for _, threshold in self.thresholds)
         if highest > HIGHEST_SAFE_THRESHOLD and self.name != _DEMO_NAME:
-            raise PolicyNotAllowed(
-                f"threshold {highest} of policy {self.name} is above {HIGHEST_SAFE_THRESHOLD}"
-            )
+            raise PolicyNotAllowed(f"threshold {highest} of policy {self.name} is above {HIGHEST_SAFE_THRESHOLD}")
 
     @property
     def most_frames(self) -> int:

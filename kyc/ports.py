@@ -38,7 +38,7 @@ class FaceBox:
 
 
 class Alignment(StrEnum):
-    """Which landmark model turns and cuts the face before it is encoded."""
+    """A landmark model: which points are measured, and how a face is turned and cut before it is encoded."""
 
     FIVE_POINT = "five-point"
     SIXTY_EIGHT_POINT = "sixty-eight-point"
@@ -47,11 +47,15 @@ class Alignment(StrEnum):
 class FaceEngine(Protocol):
     """Finds, measures and encodes faces. Deterministic; shared by all checks of a process."""
 
+    @property
+    def landmark_model(self) -> Alignment:
+        """Which points `landmarks` gives; an alignment with more of them is refused."""
+
     def detect(self, image: Image) -> list[FaceBox]:
         """Every upright, roughly frontal face, the largest first."""
 
     def landmarks(self, image: Image, box: FaceBox) -> Points:
-        """The 68 points of the iBUG 300-W mark-up, (68, 2), in its order."""
+        """The 68 points of the iBUG 300-W mark-up, (68, 2), in its order; or dlib's 5 points, (5, 2)."""
 
     def encode(self, image: Image, box: FaceBox, alignment: Alignment = Alignment.FIVE_POINT) -> Encoding:
         """The face as a point in the space of dlib's ResNet, (128,)."""

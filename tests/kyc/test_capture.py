@@ -54,9 +54,7 @@ def test_a_chain_of_another_length_is_broken():
         verify_capture(FRAMES, b"", CHALLENGE, DEMO, NOW)
 
 
-@pytest.mark.parametrize(
-    "at", [NOW - timedelta(seconds=1), NOW + timedelta(seconds=180), NOW + timedelta(days=1)]
-)
+@pytest.mark.parametrize("at", [NOW - timedelta(seconds=1), NOW + timedelta(seconds=180), NOW + timedelta(days=1)])
 def test_frames_outside_of_the_time_are_refused(at):
     with pytest.raises(ChallengeExpired):
         check(at=at)

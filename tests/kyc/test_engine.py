@@ -8,8 +8,10 @@ from PIL import ImageFile
 
 from clients.demo.puppet import Puppet, astronaut, grace_hopper
 from kyc.engine import load_engine
+from kyc.errors import EngineUnavailable, PolicyNotAllowed
 from kyc.geometry import head_pose, mouth_opening, relief
 from kyc.ports import Alignment
+from kyc.resnet import FaceResNet
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +53,48 @@ def test_finds_the_one_face_of_a_photograph(photograph):
         encoding = engine.encode(image, box, alignment)
         assert encoding.shape == (128,)
         assert encoding.dtype == np.float64
+
+
+def test_encodings_are_those_of_dlib():
+    import dlib
+    import face_recognition_models
+
+    theirs = dlib.face_recognition_model_v1(face_recognition_models.face_recognition_model_location())
+    ours = FaceResNet(Path(face_recognition_models.face_recognition_model_location()))
+    noise = np.random.default_rng(3).integers(0, 256, (150, 150, 3), np.uint8)
+    for chip in (np.ascontiguousarray(astronaut()[50:200, 150:300]), noise, np.zeros_like(noise)):
+        assert np.abs(ours.encode(chip) - np.array(theirs.compute_face_descriptor(chip))).max() < 1e-5
+
+
+def test_other_weights_are_refused(tmp_path: Path):
+    (tmp_path / "weights.dat").write_bytes(bytes(1000))
+    for name in ("weights.dat", "missing.dat"):
+        with pytest.raises(EngineUnavailable):
+            FaceResNet(tmp_path / name)
+
+
+def test_the_68_point_model_can_be_switched_off():
+    engine = load_engine("five-point")
+    image = astronaut()
+    (box,) = engine.detect(image)
+    assert engine.landmark_model is Alignment.FIVE_POINT
+    assert engine.landmarks(image, box).shape == (5, 2)
+    assert np.array_equal(engine.encode(image, box), load_engine().encode(image, box))
+    with pytest.raises(PolicyNotAllowed):
+        engine.encode(image, box, Alignment.SIXTY_EIGHT_POINT)
+
+
+def test_switched_off_it_is_never_read():
+    program = """
+import sys
+from kyc.engine import load_engine
+import face_recognition_models
+face_recognition_models.pose_predictor_model_location = None
+load_engine("five-point")
+sys.exit("face_recognition.api" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_two_faces_are_two_and_no_face_is_none(collins: Puppet, hopper: Puppet):

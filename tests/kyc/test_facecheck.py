@@ -59,9 +59,7 @@ def test_the_person_of_the_portrait_passes(perform, collins, actions):
 
 def test_the_person_passes_the_standard_policies_in_production(perform, collins):
     actions = (Action.NOD, Action.TURN_LEFT, Action.OPEN_MOUTH)
-    session = perform(
-        collins, actions, policy=STANDARD, match_policy="standard", frames_per_action=6, production=True
-    )
+    session = perform(collins, actions, policy=STANDARD, match_policy="standard", frames_per_action=6, production=True)
     result = check_face(session.request)
     assert (result.match.policy, result.match.frames, result.match.threshold) == ("standard", 3, 0.39)
 
@@ -243,9 +241,7 @@ def test_low_assurance_is_written_into_the_evidence(genuine):
 
 
 def test_every_error_has_a_code_of_its_own_and_survives_pickling():
-    classes = [
-        value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, KycError)
-    ]
+    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, KycError)]
     codes = [value.code for value in classes]
     assert len(set(codes)) == len(codes)
     arguments = {FrameRejected: (3, "image-truncated"), NoFace: (3,), SeveralFaces: (3,)}

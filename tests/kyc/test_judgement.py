@@ -32,9 +32,7 @@ FLAT[36], FLAT[45] = (-0.6, -0.3), (0.6, -0.3)
 DEPTH = 1 - (FLAT**2).sum(axis=1)
 
 
-def face(
-    *, yaw: float = 0.0, pitch: float = 0.0, mouth: float = 0.0, left: int = 200, solid: bool = True
-) -> SeenFace:
+def face(*, yaw: float = 0.0, pitch: float = 0.0, mouth: float = 0.0, left: int = 200, solid: bool = True) -> SeenFace:
     shear = math.tan(math.radians(yaw)) if solid else 0.0
     points = 100 * FLAT + 300 + np.stack([100 * shear * DEPTH, np.zeros(68)], axis=1)
     return SeenFace(FaceBox(left, 140, left + 200, 340), points, Pose(yaw, pitch), mouth)

@@ -69,9 +69,7 @@ def test_a_number_of_frames_without_a_threshold_matches_nothing():
             match_faces(at(0), [at(0)] * count, policy())
 
 
-@pytest.mark.parametrize(
-    ("distance", "passes"), [(0.0, True), (0.4, True), (0.401, False), (math.nan, False)]
-)
+@pytest.mark.parametrize(("distance", "passes"), [(0.0, True), (0.4, True), (0.401, False), (math.nan, False)])
 def test_a_match_is_near_enough_or_an_error(distance: float, passes: bool):
     result = match_faces(at(0), [at(distance)] * 3, policy(thresholds=((3, 0.4 + 1e-12),)))
     assert result.passed is passes
