@@ -10,12 +10,17 @@ from app.problems import InvalidInput
 from app.wiring import current_services
 from pki.errors import InvalidCheckpoint
 
-blueprint = Blueprint("journal", __name__, url_prefix="/journal")
 _MAXIMUM_NOTE = 16 * 1024
 _refused = MalformedRequests()
 
 
-@blueprint.get("/checkpoint")
+def add_to(blueprint: Blueprint) -> None:
+    """Add /journal/… to the door's blueprint (a nested one would not inherit its exemptions)."""
+    blueprint.add_url_rule("/journal/checkpoint", view_func=checkpoint)
+    blueprint.add_url_rule("/journal/consistency", view_func=consistency)
+    blueprint.add_url_rule("/journal/cosignature", view_func=cosignature, methods=["POST"])
+
+
 def checkpoint() -> Response:
     """The newest signed head with its cosignatures, a signed note; `?witnessed=1`: the newest that has one."""
     services = current_services()
@@ -29,7 +34,6 @@ def checkpoint() -> Response:
     return Response(note, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
 
-@blueprint.get("/consistency")
 def consistency() -> Response:
     """That the first `from` leaves begin the first `to` (RFC 9162 §2.1.4): hashes in hexadecimal, in their order."""
     old, new = request.args.get("from", type=int), request.args.get("to", type=int)
@@ -41,7 +45,6 @@ def consistency() -> Response:
     return jsonify({"from": old, "to": new, "proof": [node.hex() for node in proof]})
 
 
-@blueprint.post("/cosignature")
 def cosignature() -> Response:
     """A head's note with the line of a known witness. 204, or 422 with the reason."""
     note = request.get_data()

@@ -23,7 +23,7 @@ from app.wiring import current_services
 from pki.revocation import OcspAnswer, answer_ocsp
 
 blueprint = Blueprint("pki", __name__, url_prefix="/pki")
-blueprint.register_blueprint(journal_routes.blueprint)
+journal_routes.add_to(blueprint)
 MAXIMUM_REQUEST = 64 * 1024
 # Short, so that a revocation is seen within a second at the origin and soon behind caches.
 _MAX_AGE = 60
