@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from playwright.sync_api import Browser, sync_playwright
 
 from clients.demo import story
 from clients.demo.puppet import astronaut, grace_hopper
 from clients.demo.running import Running, running_service
 from tests.browser.camera import Actor, FakeCamera
-
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
 
 CHROMIUM = Path(os.environ.get("YUNLIAN_TEST_CHROMIUM", "/usr/bin/chromium"))
 QUIET = (
@@ -27,7 +26,7 @@ QUIET = (
     "--no-first-run",
     "--disable-quic",
 )
-Launch = Callable[..., "playwright.Browser"]
+Launch = Callable[..., Browser]
 
 
 @pytest.fixture(scope="session")
@@ -35,10 +34,10 @@ def launch() -> Iterator[Launch]:
     """Starts Debian's Chromium with further arguments; every one is closed at the end."""
     if not CHROMIUM.exists():
         pytest.skip(f"Chromium is not installed ({CHROMIUM}); Debian: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
+    with sync_playwright() as driver:
         started = []
 
-        def start(*arguments: str) -> playwright.Browser:
+        def start(*arguments: str) -> Browser:
             started.append(
                 driver.chromium.launch(executable_path=str(CHROMIUM), chromium_sandbox=False, args=[*QUIET, *arguments])
             )
@@ -88,7 +87,7 @@ def camera(representative: Actor, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="session")
-def chromium(launch: Launch, trusted: str, camera: FakeCamera) -> playwright.Browser:
+def chromium(launch: Launch, trusted: str, camera: FakeCamera) -> Browser:
     """A Chromium whose user allows the camera."""
     return launch(
         trusted,
