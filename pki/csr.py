@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import SignatureAlgorithmOID
 
 from pki.errors import InvalidCsr
 from pki.keys import PublicKey, check_public_key
@@ -25,6 +27,13 @@ _UNPARSABLE = (
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
+)
+_ECDSA = frozenset(
+    {
+        SignatureAlgorithmOID.ECDSA_WITH_SHA256,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA384,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA512,
+    }
 )
 _DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
@@ -72,7 +81,7 @@ def parse_csr(der_or_pem: bytes) -> CheckedCsr:
         public_key = csr.public_key()
         _ = csr.extensions, csr.subject  # parsed lazily: malformed ones are refused here
         digest = csr.signature_hash_algorithm
-        is_proven = csr.is_signature_valid
+        is_proven = _is_proven(csr, public_key, digest)
     except _UNPARSABLE as exc:
         raise InvalidCsr("it cannot be parsed") from exc
     if digest is not None and not isinstance(digest, _DIGESTS):
@@ -81,6 +90,18 @@ def parse_csr(der_or_pem: bytes) -> CheckedCsr:
         # the last BIT STRING must not claim unused bits: nothing else in a request is outside the signature
         raise InvalidCsr("its signature does not prove possession of the key")
     return CheckedCsr(check_public_key(public_key), csr)  # last, because it costs the most
+
+
+def _is_proven(csr: x509.CertificateSigningRequest, public_key: object, digest: hashes.HashAlgorithm | None) -> bool:
+    """RFC 2986 §4.2. For EC with the key that was parsed already: parsing it again costs as much as a signature."""
+    if csr.signature_algorithm_oid not in _ECDSA or not isinstance(public_key, ec.EllipticCurvePublicKey):
+        return csr.is_signature_valid
+    assert digest is not None
+    try:
+        public_key.verify(csr.signature, csr.tbs_certrequest_bytes, ec.ECDSA(digest))
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _der(der_or_pem: bytes) -> bytes:

@@ -37,23 +37,23 @@ _ECDSA_SHA256, _ECDSA_SHA384 = ec.ECDSA(hashes.SHA256()), ec.ECDSA(hashes.SHA384
 def algorithm_of(key: PrivateKey) -> SignatureAlgorithm:
     """The one algorithm with which a key of this kind signs: as strong as the key, and no choice to get wrong."""
     match key:
-        case ed25519.Ed25519PrivateKey():
-            return _ED25519
-        case rsa.RSAPrivateKey():
-            return _RSA
         case ec.EllipticCurvePrivateKey():
             return _P384 if key.curve.key_size == 384 else _P256
+        case rsa.RSAPrivateKey():
+            return _RSA
+        case ed25519.Ed25519PrivateKey():
+            return _ED25519
 
 
 def sign(key: PrivateKey, data: bytes) -> bytes:
     """The signature by `algorithm_of(key)`, in the form in which X.509 and CMS carry it."""
     match key:
-        case ed25519.Ed25519PrivateKey():
-            return key.sign(data)
-        case rsa.RSAPrivateKey():
-            return key.sign(data, _PKCS1, hashes.SHA256())
         case ec.EllipticCurvePrivateKey():
             return key.sign(data, _ECDSA_SHA384 if key.curve.key_size == 384 else _ECDSA_SHA256)
+        case rsa.RSAPrivateKey():
+            return key.sign(data, _PKCS1, hashes.SHA256())
+        case ed25519.Ed25519PrivateKey():
+            return key.sign(data)
 
 
 def signed(to_be_signed: bytes, algorithm: SignatureAlgorithm, signature: bytes) -> bytes:
