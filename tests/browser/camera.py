@@ -17,7 +17,7 @@ import numpy as np
 
 from clients.demo.puppet import HEIGHT, WIDTH, Puppet, Rgb
 
-FRAMES = 3  # in the loop; each with sensor noise of its own
+FRAMES = 8  # in the loop; each with sensor noise of its own, so that few of those taken are the same
 FRAME_RATE = 20
 _HEADER = f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{FRAME_RATE}:1 Ip A1:1 C420jpeg\n".encode()
 _FRAME = b"FRAME\n"
