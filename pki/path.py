@@ -1,4 +1,6 @@
-"""Path validation at an explicit time (RFC 5280 §6), narrowed to what this hierarchy needs.
+"""Path validation at an explicit time (RFC 5280 §6), narrowed to what this hierarchy needs, and so fast.
+
+Chains of other hierarchies, with name constraints, policy mappings and CRLs of any shape, go through `pki.foreign`.
 
 Intermediates come from our own trust policy and never from the peer: a hostile chain has nothing to explore.
 A chain of good signatures is found first and judged afterwards; therefore "expired" is only ever said of a
