@@ -3,7 +3,7 @@
 For the demonstration and the tests, which need live frames of a person who is not there, made from
 photographs in the public domain. The head is a smooth relief over the photograph; every frame is that relief
 seen by a camera after a rotation (rays marched until they meet the surface), after the mouth was opened by a
-smooth displacement. Such a puppet is also an attack: what it passes, an attacker passes.
+smooth displacement, and lit by a coloured screen in front of it. Such a puppet is also an attack: what it passes, an attacker passes.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,12 +25,16 @@ _POSES: dict[str, Callable[[float], dict[str, float]]] = {
     "turn-right": lambda progress: {"turn": -progress},
     "open-mouth": lambda progress: {"mouth": progress},
     "nod": lambda progress: {"nod": progress},
+    "watch-colours": lambda progress: {},
 }
 TURN_DEGREES = 26.0
 NOD_DEGREES = 19.0
 _CAMERA_DISTANCE = 2.2  # in frame widths
 _GRID = 4  # rays are marched on every fourth pixel and interpolated between
 _STEPS = 56
+SCREEN_LIGHT = 0.35  # what a white screen at arm's length adds to the light of a room
+_ROOM_LIGHT = 0.06  # the part of it that reaches what is behind the head
+_GAMMA = 2.2
 
 
 def astronaut() -> Rgb:
@@ -64,17 +68,23 @@ def jpeg(image: Rgb, quality: int = 92) -> bytes:
 class Puppet:
     """A portrait that moves, seen by a 640 x 480 camera."""
 
-    def __init__(self, portrait: Rgb, *, face_width: int = 190, depth: float = 1.0) -> None:
+    def __init__(self, portrait: Rgb, *, face_width: int = 190, depth: float = 1.0, bend: float = 0.0) -> None:
         """`portrait` holds exactly one face; `face_width` is its width in the frames, in pixels.
 
-        `depth` scales the relief; at 0 the puppet is a flat photograph in somebody's hand.
+        `depth` scales the relief; at 0 the puppet is a flat photograph in somebody's hand, which `bend` curves about
+        an upright axis (1: by 45 degrees at the sides of the face).
         """
         self._still = _framed(portrait, face_width)
         engine = load_engine()
         p = engine.landmarks(self._still, engine.detect(self._still)[0]).astype(np.float32)
         self._points = p
         self._centre = np.array([(p[0, 0] + p[16, 0]) / 2, (p[27, 1] + p[8, 1]) / 2], np.float32)
-        self._relief = depth * _relief(self._points, self._centre)
+        head = _relief(self._points, self._centre)
+        self._relief = np.asarray(depth * head - bend * _bow(self._points, self._centre), dtype=np.float32)
+        self._lit = _facing(self._relief)
+        if depth:
+            self._lit *= _ROOM_LIGHT + (1 - _ROOM_LIGHT) * _ease(head / (0.2 * head.max()))
+        self._poses: dict[tuple[float, float, float], Rgb] = {}  # every performance passes the same few
 
     def frame(self, turn: float = 0.0, mouth: float = 0.0, nod: float = 0.0) -> Rgb:
         """RGB (480, 640, 3).
@@ -82,26 +92,48 @@ class Puppet:
         `turn` from -1 (to the person's own right) to +1 (own left, which is the right of the picture), `nod`
         from 0 to 1 (chin down), `mouth` from 0 (as photographed) to 1 (wide open).
         """
-        picture = self._opened(mouth) if mouth > 0 else self._still
-        if turn == 0 and nod == 0:
-            return picture.copy()
-        return self._rotated(picture, np.radians(turn * TURN_DEGREES), np.radians(nod * NOD_DEGREES))
+        pose = (turn, mouth, nod)
+        if pose not in self._poses:
+            picture = self._opened(mouth) if mouth > 0 else self._still
+            if turn or nod:
+                picture = self._rotated(picture, np.radians(turn * TURN_DEGREES), np.radians(nod * NOD_DEGREES))
+            self._poses[pose] = picture
+        return self._poses[pose].copy()
+
+    def lit(self, picture: Rgb, colour: str, strength: float = SCREEN_LIGHT) -> Rgb:
+        """The picture of the puppet looking straight, lit by a screen of this colour ("#rrggbb") as well.
+
+        The light falls on what faces the screen, in proportion to what is seen there without it.
+        """
+        primaries = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)], dtype=np.float32)
+        gain = 1 + strength * self._lit[..., None] * primaries
+        return _rgb_of(picture * gain ** np.float32(1 / _GAMMA))
 
     def perform(
-        self, actions: Sequence[str], *, frames_per_action: int = 4, interval_ms: int = 200
+        self,
+        actions: Sequence[str],
+        *,
+        frames_per_action: int = 4,
+        interval_ms: int = 200,
+        colours: Sequence[str] = (),
     ) -> list[tuple[int, int, bytes]]:
         """Live frames that answer a challenge: (action index, milliseconds, JPEG), in order.
 
-        The actions are those of `kyc.liveness.Action`. Every frame has sensor noise of its own.
+        The actions are those of `kyc.liveness.Action`; watching colours gives one frame for each of `colours`. Every
+        frame has sensor noise of its own.
         """
-        frames = []
-        for number in range(len(actions) * frames_per_action):
-            index, step = divmod(number, frames_per_action)
-            # Done after two thirds of the frames, and held.
-            progress = min(1.0, 1.5 * (step + 0.1) / max(frames_per_action - 0.9, 1))
-            picture = self.frame(**_POSES[actions[index]](progress))
-            noise = np.random.default_rng(number).normal(0, 1.5, picture.shape)
-            frames.append((index, number * interval_ms, jpeg(_rgb_of(picture + noise))))
+        frames: list[tuple[int, int, bytes]] = []
+        for index, action in enumerate(actions):
+            watching = action == "watch-colours"
+            count = len(colours) if watching else frames_per_action
+            for step in range(count):
+                # Done after two thirds of the frames, and held.
+                progress = min(1.0, 1.5 * (step + 0.1) / max(count - 0.9, 1))
+                picture = self.frame(**_POSES[action](progress))
+                if watching:
+                    picture = self.lit(picture, colours[step])
+                noise = np.random.default_rng(len(frames)).normal(0, 1.5, picture.shape)
+                frames.append((index, len(frames) * interval_ms, jpeg(_rgb_of(picture + noise))))
         return frames
 
     def _opened(self, mouth: float) -> Rgb:
@@ -185,6 +217,22 @@ def _relief(points: Grid, centre: Grid) -> Grid:
         bump = np.exp(-(((x - at[0]) / nose) ** 2 + ((y - at[1]) / nose) ** 2))
         height += (radius < 1) * half_width * 0.075 * (0.5 + 1.3 * t) * bump
     return np.asarray(cv2.GaussianBlur(height.astype(np.float32), (0, 0), 3), dtype=np.float32)
+
+
+def _bow(points: Grid, centre: Grid) -> Grid:
+    """How far a bent sheet lies behind its middle, in pixels: a parabola across, as steep as 1 at the face's sides."""
+    x, _ = _pixels()
+    half_width = float(np.linalg.norm(points[16] - points[0])) / 2
+    return np.asarray((x - centre[0]) ** 2 / (2 * half_width), dtype=np.float32)
+
+
+def _facing(relief: Grid) -> Grid:
+    """The cosine between the surface and the direction of the camera, 0 to 1."""
+    slope_x, slope_y = (
+        cv2.Sobel(relief, cv2.CV_32F, 1, 0, scale=1 / 8),
+        cv2.Sobel(relief, cv2.CV_32F, 0, 1, scale=1 / 8),
+    )
+    return np.asarray(1 / np.sqrt(1 + slope_x**2 + slope_y**2), dtype=np.float32)
 
 
 def _rotation(turn: float, nod: float) -> npt.NDArray[np.float64]:

@@ -35,6 +35,8 @@ from tests.conftest import FakeClock
 from tests.flows.ceremony import LAST6, Ceremony, register_parties, send_contract
 
 on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+# SQLite lets no second writer in between; PostgreSQL does.
+on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 WRONG_LAST6 = "000000"
 
 
@@ -198,6 +200,7 @@ def test_what_is_agreed_to_is_what_was_shown(ceremony: Ceremony) -> None:
 # --- identification -------------------------------------------------------------------------------------------------
 
 
+@on_sqlite
 def test_five_failures_lock_for_a_quarter_of_an_hour(ceremony: Ceremony, clock: FakeClock) -> None:
     with ceremony.phone() as phone:
         for _ in range(5):
@@ -369,6 +372,7 @@ def test_one_signature_id_makes_one_signature(ceremony: Ceremony, services: Serv
     assert ceremony.journal().count("contract-signed") == 1
 
 
+@on_postgresql
 def test_two_signatures_begun_on_one_phone_make_one(
     ceremony: Ceremony, services: Services, representative: Puppet
 ) -> None:
@@ -421,6 +425,7 @@ def test_phones_that_identify_at_once_leave_one_session_that_goes_on(ceremony: C
     assert ceremony.party.state is PartyState.PRESENTED
 
 
+@on_postgresql
 def test_signing_and_declining_at_once_end_in_one_of_the_two(
     ceremony: Ceremony, services: Services, representative: Puppet
 ) -> None:
@@ -436,9 +441,8 @@ def test_signing_and_declining_at_once_end_in_one_of_the_two(
     assert (ceremony.contract.current_sha256 != ceremony.contract.prepared_sha256) == signed
 
 
-@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+@on_postgresql
 def test_a_step_sees_what_was_committed_since_it_looked(ceremony: Ceremony, services: Services) -> None:
-    """SQLite lets no second writer in between; PostgreSQL does."""
     with ceremony.phone() as phone:
         phone.identify(LAST6)
         with services.transaction() as session:
@@ -450,6 +454,7 @@ def test_a_step_sees_what_was_committed_since_it_looked(ceremony: Ceremony, serv
     assert ceremony.contract.state == CeremonyState.DECLINED
 
 
+@on_postgresql
 def test_two_workers_deliver_a_contract_once(ceremony: Ceremony, services: Services, representative: Puppet) -> None:
     ceremony.sign(representative)
     assert at_once(*[lambda: deliver_pending(services)] * 2) == ["done", "done"]
