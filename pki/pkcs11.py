@@ -42,7 +42,8 @@ class Pkcs11KeyStore:
 
     One session, opened at the first use and again in a process that was forked since: PKCS #11 handles do not
     survive a fork (v2.40 §2.8), but the keys that `load` handed out do. A token knows no unique labels, so only one
-    process may create keys at a time; founding the authority does.
+    process may create keys at a time; founding the authority does. EC keys sign and agree on secrets, RSA and
+    Ed25519 keys sign.
     """
 
     def __init__(self, library: str, token_label: str, pin: str) -> None:

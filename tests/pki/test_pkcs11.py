@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pki import suite
@@ -160,6 +162,22 @@ def test_a_key_agreement_gives_both_sides_the_same_secret(store: Pkcs11KeyStore)
     assert key.exchange(ec.ECDH(), peer.public_key()) == peer.exchange(ec.ECDH(), key.public_key())
     with pytest.raises(UnsupportedAlgorithm):
         key.exchange(ec.ECDH(), ec.generate_private_key(ec.SECP384R1()).public_key())
+
+
+def test_what_the_token_is_not_asked_for_is_refused_with_a_typed_error(store: Pkcs11KeyStore) -> None:
+    on_curve, with_rsa = store.create("ec", KeyType.EC_P256), store.create("rsa", KeyType.RSA_2048)
+    assert isinstance(on_curve, ec.EllipticCurvePrivateKey)
+    assert isinstance(with_rsa, rsa.RSAPrivateKey)
+    long_salt = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.MAX_LENGTH)
+    for act in (
+        lambda: on_curve.sign(bytes(32), ec.ECDSA(Prehashed(hashes.SHA256()))),
+        lambda: with_rsa.sign(bytes(32), padding.PKCS1v15(), Prehashed(hashes.SHA256())),
+        lambda: with_rsa.sign(b"", padding.PKCS1v15(), hashes.SHA224()),
+        lambda: with_rsa.sign(b"", long_salt, hashes.SHA256()),
+        lambda: with_rsa.decrypt(bytes(256), padding.PKCS1v15()),
+    ):
+        with pytest.raises(UnsupportedAlgorithm):
+            act()
 
 
 def test_a_loaded_key_signs_in_a_forked_process(store: Pkcs11KeyStore) -> None:
