@@ -63,7 +63,7 @@ def _authorities(in_json: bool) -> None:
 
 
 @click.command("propose-issuing")
-@click.argument("role", type=click.Choice(list(IssuingRole)))
+@click.argument("role", type=click.Choice([str(role) for role in IssuingRole]))
 @_reason
 @_officer
 @with_appcontext

@@ -44,6 +44,7 @@ class _PkiGroup(AppGroup):
 pki = _PkiGroup("pki", help="The certificate authority: found, enrol, renew, suspend, revoke, publish, verify.")
 GROUPS = (pki,)
 ACTOR = "command-line"
+_NAMES = {"ignore_unknown_options": True}  # an x5t#S256 may begin with a hyphen
 for command in authority_commands.COMMANDS:
     pki.add_command(command)
 
@@ -68,7 +69,7 @@ def _list(profile: str | None, text: str | None, limit: int, expiring: bool, in_
     table(("x5t#S256", "profile", "state", "ends", "subject"), rows)
 
 
-@pki.command("show")
+@pki.command("show", context_settings=_NAMES)
 @click.argument("x5t")
 @as_json
 def _show(x5t: str, in_json: bool) -> None:
@@ -95,7 +96,7 @@ def _show(x5t: str, in_json: bool) -> None:
 @click.option("--tenant", "tenant", required=True, help="the platform's or enterprise's id or USCC")
 @click.option("--application", "application", help="for api: the application's id or client_id")
 @click.option("--product", help="for product: its name, e.g. payments")
-@click.option("--custody", type=click.Choice(list(Custody)), default="agent", show_default=True)
+@click.option("--custody", type=click.Choice([str(custody) for custody in Custody]), default="agent", show_default=True)
 def _enrol_code(profile: str, tenant: str, application: str | None, product: str | None, custody: str) -> None:
     """Make a one-time enrolment code; it is shown once and stored as a digest."""
     services = current_services()
@@ -132,7 +133,7 @@ def _enrol(code: str, csr: tuple[Path, ...]) -> None:
     _print_chains(issued)
 
 
-@pki.command("renew")
+@pki.command("renew", context_settings=_NAMES)
 @click.argument("x5t")
 @click.argument("csr", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 def _renew(x5t: str, csr: tuple[Path, ...]) -> None:
@@ -158,7 +159,7 @@ _note = click.option("--note", required=True, help="the reason in words; the jou
 _apart = click.option("--apart", is_flag=True, help="this certificate alone, not its pair")
 
 
-@pki.command("hold")
+@pki.command("hold", context_settings=_NAMES)
 @click.argument("x5t")
 @_note
 @_apart
@@ -169,7 +170,7 @@ def _hold(x5t: str, note: str, apart: bool) -> None:
         service.hold(services, session, x5t, note, ACTOR, apart=apart)
 
 
-@pki.command("release")
+@pki.command("release", context_settings=_NAMES)
 @click.argument("x5t")
 @_note
 @_apart
@@ -180,7 +181,7 @@ def _release(x5t: str, note: str, apart: bool) -> None:
         service.release(services, session, x5t, note, ACTOR, apart=apart)
 
 
-@pki.command("revoke")
+@pki.command("revoke", context_settings=_NAMES)
 @click.argument("x5t")
 @click.option("--reason", type=click.Choice(service.REASONS), required=True, help="RFC 5280 §5.3.1")
 @_note
@@ -239,7 +240,9 @@ def _ocsp_check(file: Path, in_json: bool) -> None:
 @pki.command("verify")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option(
-    "--purpose", type=click.Choice(list(Purpose)), help="otherwise the one that the certificate's policy names"
+    "--purpose",
+    type=click.Choice([str(purpose) for purpose in Purpose]),
+    help="otherwise the one that the certificate's policy names",
 )
 @click.option("--at", help="ISO 8601 time with zone; now unless given")
 @as_json
@@ -267,12 +270,17 @@ def _verify(files: tuple[Path, ...], purpose: str | None, at: str | None, in_jso
 @pki.command("export")
 @click.argument("name", default="root")
 def _export(name: str) -> None:
-    """The certificate of the root or of an issuing authority, in PEM."""
+    """A certificate of the service's own in PEM: root, an issuing authority, or a held one (log, seal, tsa, …)."""
     hierarchy = current_services().hierarchy
     authority = hierarchy.find_authority(name)
-    if authority is None and name != "root":
-        raise click.ClickException("no such authority")
-    certificate = authority.certificate if authority else hierarchy.root
+    if name == "root":
+        certificate = hierarchy.root
+    elif authority is not None:
+        certificate = authority.certificate
+    elif name in hierarchy.held_names:
+        certificate = hierarchy.held(name).certificate
+    else:
+        raise click.ClickException(f"one of root, {', '.join(a.name for a in hierarchy.authorities)}, log, seal, tsa …")
     sys.stdout.write(certificate.public_bytes(Encoding.PEM).decode())
 
 

@@ -58,7 +58,7 @@ def create_enrolment(
             raise InvalidInput("custody is agent, browser or platform")
     else:
         raise InvalidInput("an enrolment is for an api certificate or a product pair")
-    now, code = services.clock(), secrets.token_urlsafe(18)
+    now, code = services.clock(), _new_code()
     enrolment = Enrolment(
         id=new_id(),
         code_sha256=_digest(code),
@@ -157,6 +157,13 @@ def _spend_code(services: Services, session: Session, code: str, profile: str) -
 
 def _tenant_subject(tenant: Tenant, common_name: str) -> Subject:
     return Subject(common_name, tenant.name, organization_identifier(tenant.uscc))
+
+
+def _new_code() -> str:
+    """144 random bits; never with a hyphen in front, which a command would take for an option."""
+    while (code := secrets.token_urlsafe(18)).startswith("-"):
+        pass
+    return code
 
 
 def _digest(code: str) -> bytes:

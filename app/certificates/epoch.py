@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
 from app.certificates.models import RevocationEpoch as EpochRow
@@ -41,5 +41,8 @@ class RevocationEpoch:
         number = session.scalar(
             update(EpochRow).where(EpochRow.id == 1).values(number=EpochRow.number + 1).returning(EpochRow.number)
         )
-        self._read_at = float("-inf")
+        event.listen(session, "after_commit", self._forget, once=True)
         return number or 0
+
+    def _forget(self, _session: Session) -> None:
+        self._read_at = float("-inf")

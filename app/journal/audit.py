@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from app.journal.models import JournalEntry, JournalHead, JournalLock, JournalNode
@@ -31,6 +31,25 @@ if TYPE_CHECKING:
 TOLERANCE = timedelta(minutes=5)
 CHUNK = 2000
 MAXIMUM_FAULTS = 100  # enough to see what happened; a log cut at its root would name every leaf
+
+
+_COLUMNS = (
+    JournalEntry.leaf_index,
+    JournalEntry.leaf,
+    JournalEntry.kind,
+    JournalEntry.subject,
+    JournalEntry.actor,
+    JournalEntry.at,
+)
+
+
+class _Leaf(NamedTuple):
+    place: int | None
+    leaf: str
+    kind: str
+    subject: str
+    actor: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +86,9 @@ class _Audit:
         self._nodes = _RecentNodes()
         self._tree = MerkleLog(self._nodes)
         self._kept: dict[int, set[bytes]] = {}
-        self._heads = iter(
-            session.scalars(select(JournalHead).order_by(JournalHead.size).execution_options(yield_per=CHUNK))
-        )
+        # Columns, not objects: the session keeps objects, and the journal may have millions.
+        heads = select(JournalHead.size, JournalHead.root, JournalHead.note).order_by(JournalHead.size)
+        self._heads = iter(session.execute(heads.execution_options(yield_per=CHUNK)))
         self._head = next(self._heads, None)
         self._latest: datetime | None = None
         self.size = 0
@@ -95,7 +114,6 @@ class _Audit:
             self._check_nodes(first)
             self._check_cosignatures(first)
             self._nodes.forget(self.size)
-            self._session.expunge_all()
             if not whole:
                 self._fault(f"leaf {self.size} is missing")
                 return
@@ -111,17 +129,17 @@ class _Audit:
         if sealed != self.size:
             self._fault(f"the log counts {sealed} leaves and has {self.size}")
 
-    def _chunks(self) -> Iterator[list[JournalEntry]]:
-        query = select(JournalEntry).where(JournalEntry.leaf_index.is_not(None)).order_by(JournalEntry.leaf_index)
-        rows = iter(self._session.scalars(query.execution_options(yield_per=CHUNK)))
+    def _chunks(self) -> Iterator[list[_Leaf]]:
+        query = select(*_COLUMNS).where(JournalEntry.leaf_index.is_not(None)).order_by(JournalEntry.leaf_index)
+        rows = iter(self._session.execute(query.execution_options(yield_per=CHUNK)))
         while chunk := list(islice(rows, CHUNK)):
-            yield chunk
+            yield [_Leaf(*row) for row in chunk]
 
-    def _read_chunk(self, chunk: list[JournalEntry], now: datetime) -> bool:
+    def _read_chunk(self, chunk: list[_Leaf], now: datetime) -> bool:
         """Extend the tree by the leaves, up to one that does not follow; then False."""
         hashes: list[bytes] = []
         for entry in chunk:
-            if entry.leaf_index != self.size + len(hashes):
+            if entry.place != self.size + len(hashes):
                 self._append(hashes)
                 return False
             self._check_entry(entry, now)
@@ -153,7 +171,7 @@ class _Audit:
             if kept != self._tree.root():
                 self._fault(f"forked: a checkpoint of {self.size} leaves was kept that has another root")
 
-    def _is_signed(self, head: JournalHead) -> bool:
+    def _is_signed(self, head: Row[int, bytes, str]) -> bool:
         try:
             checkpoint = verify_checkpoint(head.note.encode(), self._log_key, self._origin)
         except PkiError:
@@ -181,20 +199,20 @@ class _Audit:
                     self._fault(f"nodes of level {level} between {begin} and {end} are not those of the leaves")
             level += 1
 
-    def _check_entry(self, entry: JournalEntry, now: datetime) -> None:
+    def _check_entry(self, entry: _Leaf, now: datetime) -> None:
         try:
             said = json.loads(entry.leaf)
             at = datetime.fromisoformat(said["at"])
             searched = (said["kind"], said["subject"][:64], said["actor"][:64], at)
         except (ValueError, KeyError, TypeError):
-            self._fault(f"leaf {entry.leaf_index} cannot be read")
+            self._fault(f"leaf {entry.place} cannot be read")
             return
         if searched != (entry.kind, entry.subject, entry.actor, entry.at):
-            self._fault(f"leaf {entry.leaf_index} contradicts its row")
+            self._fault(f"leaf {entry.place} contradicts its row")
         if self._latest is not None and at < self._latest - TOLERANCE:
-            self._fault(f"leaf {entry.leaf_index} is backdated: {at.isoformat()} after {self._latest.isoformat()}")
+            self._fault(f"leaf {entry.place} is backdated: {at.isoformat()} after {self._latest.isoformat()}")
         if at > now + TOLERANCE:
-            self._fault(f"leaf {entry.leaf_index} is of the future: {at.isoformat()}")
+            self._fault(f"leaf {entry.place} is of the future: {at.isoformat()}")
         self._latest = at if self._latest is None else max(self._latest, at)
 
     def _fault(self, fault: str) -> None:

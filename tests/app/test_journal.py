@@ -1,5 +1,6 @@
 """The journal: leaves in the caller's transaction, places in batches, proofs, and every kind of tampering found."""
 
+# ruff: noqa: S608 - the statements are those of the tests
 from __future__ import annotations
 
 import json
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from app.certificates.problems import CosignatureRefused
-from app.journal import JournalReport, witnesses
+from app.journal import JournalReport, audit, witnesses
 from app.problems import InvalidInput, NotFound
 from app.wiring import Services
 from pki.checkpoint import cosign_checkpoint, verify_checkpoint, verify_cosignature
@@ -69,9 +70,13 @@ def sealed(services: Services) -> Services:
 
 
 def test_a_leaf_shares_the_fate_of_its_transaction(services: Services) -> None:
-    with pytest.raises(ZeroDivisionError), services.transaction() as session:
-        services.journal.append(session, "lost", subject="s", actor="a", body={})
-        raise ZeroDivisionError
+    def lose() -> None:
+        with services.transaction() as session:
+            services.journal.append(session, "lost", subject="s", actor="a", body={})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        lose()
 
     with services.reading() as session:
         assert not services.journal.entries(session, text="lost")
@@ -98,6 +103,19 @@ def test_every_entry_is_proved_by_the_newest_head(sealed: Services) -> None:
             verify_inclusion(leaf, proof.index, checkpoint.size, proof.proof, checkpoint.root)
             assert json.loads(proof.leaf)["body"] == {"number": number}
     assert set(proof.to_json()) == {"leaf", "index", "inclusion_proof", "checkpoint"}
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 5])
+def test_verification_streams(sealed: Services, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "CHUNK", chunk)
+    kept = newest(sealed)
+    assert verified(sealed, kept).whole
+    with tampering(sealed) as session:
+        session.execute(text("UPDATE journal_entries SET leaf = replace(leaf, 'test', 'tset') WHERE kind = 'second'"))
+        session.execute(text("DELETE FROM journal_nodes WHERE level = 0 AND position = 3"))
+    faults = verified(sealed).faults
+    assert any("is not that of the leaves" in fault for fault in faults)
+    assert any("nodes of level 0" in fault for fault in faults)
 
 
 def test_a_waiting_entry_has_no_proof_yet(sealed: Services) -> None:
