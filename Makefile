@@ -42,7 +42,7 @@ lint: $(VENV)/dev.stamp  ## ruff, mypy, import-linter
 	$(BIN)/lint-imports
 
 bench: $(VENV)/dev.stamp  ## Print the tables of every benchmark program
-	@for program in bench/[a-z]*.py; do $(BIN)/python $$program || exit 1; done
+	@status=0; for program in bench/[a-z]*.py; do $(BIN)/python $$program || status=1; done; exit $$status
 
 prove: $(VENV)/dev.stamp fonts  ## Run the full-size proofs (minutes, not seconds)
 	YUNLIAN_PROOF=full $(BIN)/pytest -m 'not browser' -k proof $(PYTEST_ARGS)

@@ -10,7 +10,7 @@ from app.identity import persons
 from app.signing import service
 from app.signing.service import Participant
 from contracts import ceremony as rules
-from contracts.ceremony import CeremonyState, PartyState
+from contracts.ceremony import Ceremony, CeremonyState, Party, PartyState
 from contracts.errors import FaceCheckStale
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _CLOSED = {
     CeremonyState.DRAFT: ("本合同尚未发出。", "This contract was not sent yet."),
 }
 _SIGNED = ("您已完成签署。", "You have signed this contract.")
+_KINDS = {CeremonyState.DECLINED: "declined", CeremonyState.VOIDED: "ended", CeremonyState.DRAFT: "not-your-turn"}
 
 
 def state_of(services: Services, session: Session, participant: Participant) -> dict[str, Any]:
@@ -42,10 +43,7 @@ def state_of(services: Services, session: Session, participant: Participant) -> 
         "contract": {"title": contract.title, "number": contract.number, "pages": contract.pages},
     }
     if step == "closed":
-        reasons = (
-            _SIGNED if party.state is PartyState.SIGNED else _CLOSED.get(ceremony.state, _CLOSED[CeremonyState.EXPIRED])
-        )
-        return {**state, "closed": {"reason_zh": reasons[0], "reason_en": reasons[1]}}
+        return {**state, "closed": _closing(ceremony, party)}
     facts = persons.get_person_facts(services, session, participant.invitation.person_id)
     wording = service.wording()
     state["contract"] |= {
@@ -60,6 +58,15 @@ def state_of(services: Services, session: Session, participant: Participant) -> 
         "sha256": wording.sha256.hex(),
     }
     return state
+
+
+def _closing(ceremony: Ceremony, party: Party) -> dict[str, str]:
+    if party.state is PartyState.SIGNED:
+        kind, (zh, en) = "completed", _SIGNED
+    else:
+        kind = _KINDS.get(ceremony.state, "expired")
+        zh, en = _CLOSED.get(ceremony.state, _CLOSED[CeremonyState.EXPIRED])
+    return {"kind": kind, "reason_zh": zh, "reason_en": en}
 
 
 def _step(services: Services, participant: Participant) -> str:
