@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from flask import Response
@@ -72,8 +71,6 @@ def sign_response(services: Services, response: Response, incoming: IncomingRequ
         "tag": BANK_TAG,
     }
     response.headers.update(httpsig.sign(held.key, BANK_LABEL, (*_OWN_COMPONENTS, *components), values, parameters))
-    if response.status_code == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'  # RFC 6750 §3
     return response
 
 

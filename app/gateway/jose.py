@@ -7,6 +7,7 @@ so `none`, HMAC with a public key and swapped curves have no way in. What was pa
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Collection, Mapping
@@ -15,21 +16,24 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 
 from app.gateway.documents import InvalidJson, parse_object
 from app.gateway.encoding import base64url, parse_base64url
 from pki import suite
-from pki.errors import InvalidSignature, UnsupportedAlgorithm
-from pki.keys import PrivateKey, PublicKey
+from pki.errors import InvalidSignature, UnsupportedAlgorithm, WeakKey
+from pki.keys import PrivateKey, PublicKey, check_public_key
 
 _MAX_HEADER = 4096  # octets of base64url
 _CEK_BYTES, _IV_BYTES, _TAG_BYTES = 32, 12, 16  # A256GCM, RFC 7518 §5.3
 _OAEP = padding.OAEP(mgf=padding.MGF1(hashes.SHA256()), algorithm=hashes.SHA256(), label=None)
 # They change what the signature covers or what the content is (RFC 7515 §4.1.11, RFC 7797, RFC 7516 §4.1.3).
 _REFUSED_HEADERS = frozenset({"crit", "b64", "zip"})
+_CURVES: Mapping[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1()}
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_THUMBPRINT_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 
 
 class JoseError(Exception):
@@ -59,7 +63,7 @@ class UnverifiedJws:
             raise JoseError(f"the claims are {exc.reason}") from exc
 
 
-def sign_jwt(key: PrivateKey, claims: Mapping[str, Any], *, typ: str, header: Mapping[str, str] | None = None) -> str:
+def sign_jwt(key: PrivateKey, claims: Mapping[str, Any], *, typ: str, header: Mapping[str, Any] | None = None) -> str:
     """A JWS compact serialization by the key's own algorithm; `header` adds members such as `kid`."""
     protected = {"alg": suite.suite_for(key.public_key()).jose_signature, "typ": typ, **(header or {})}
     signing_input = f"{_encode(protected)}.{_encode(claims)}"
@@ -177,18 +181,57 @@ def public_jwk(key: PublicKey) -> dict[str, str]:
     return {"kty": "OKP", "crv": "Ed25519", "x": base64url(key.public_bytes_raw())}
 
 
+def parse_public_jwk(jwk: object) -> PublicKey:
+    """The key of a public JWK, if it is one of the suite's. Raises JoseError, also where a private member is shown."""
+    members = _public_members(jwk)
+    try:
+        match members.get("kty"), members.get("crv"):
+            case "EC", ("P-256" | "P-384") as name:
+                return _parse_point(members, _CURVES[name])
+            case "OKP", "Ed25519":
+                return check_public_key(ed25519.Ed25519PublicKey.from_public_bytes(_octets(members.get("x"))))
+            case "RSA", None:
+                modulus, exponent = (int.from_bytes(_octets(members.get(name)), "big") for name in ("n", "e"))
+                return check_public_key(rsa.RSAPublicNumbers(exponent, modulus).public_key())
+    except (ValueError, WeakKey) as exc:
+        raise JoseError("the JWK is not a good key") from exc
+    raise JoseError("the JWK is of no kind of key that is accepted")
+
+
+def thumbprint(jwk: object) -> str:
+    """base64url SHA-256 of the required members of a JWK (RFC 7638 §3). Raises JoseError."""
+    members = _public_members(jwk)
+    names = _THUMBPRINT_MEMBERS.get(str(members.get("kty")))
+    if names is None or not all(isinstance(members.get(name), str) for name in names):
+        raise JoseError("the JWK is of no kind of key that is accepted")
+    text = json.dumps({name: members[name] for name in names}, separators=(",", ":"))
+    return base64url(hashlib.sha256(text.encode()).digest())
+
+
+def _public_members(jwk: object) -> dict[str, Any]:
+    if not isinstance(jwk, dict) or _PRIVATE_MEMBERS & jwk.keys():
+        raise JoseError("not a public JWK")
+    return jwk
+
+
 def _parse_ephemeral(jwk: object, curve: ec.EllipticCurve) -> ec.EllipticCurvePublicKey:
-    size = (curve.key_size + 7) // 8
-    if not isinstance(jwk, dict) or "d" in jwk:
-        raise JoseError("epk is not a public JWK")
-    x, y = _octets(jwk.get("x")), _octets(jwk.get("y"))
-    expected = {"secp256r1": "P-256", "secp384r1": "P-384"}[curve.name]
-    if (jwk.get("kty"), jwk.get("crv")) != ("EC", expected) or len(x) != size or len(y) != size:
+    members = _public_members(jwk)
+    named = _CURVES.get(str(members.get("crv")))
+    if members.get("kty") != "EC" or named is None or named.name != curve.name:
         raise JoseError("epk is not on the curve of this key")
-    try:  # an invalid point would leak the private key; from_encoded_point checks the curve's equation
-        return ec.EllipticCurvePublicKey.from_encoded_point(curve, b"\x04" + x + y)
+    try:
+        return _parse_point(members, curve)
     except ValueError as exc:
         raise JoseError("epk is not a point of the curve") from exc
+
+
+def _parse_point(members: Mapping[str, Any], curve: ec.EllipticCurve) -> ec.EllipticCurvePublicKey:
+    size = (curve.key_size + 7) // 8
+    x, y = _octets(members.get("x")), _octets(members.get("y"))
+    if len(x) != size or len(y) != size:
+        raise JoseError("a coordinate of the JWK has a wrong length")
+    # An invalid point would leak the private key in key agreement; from_encoded_point checks the curve's equation.
+    return ec.EllipticCurvePublicKey.from_encoded_point(curve, b"\x04" + x + y)
 
 
 def _concat_kdf(shared_secret: bytes, party_u: bytes, party_v: bytes) -> bytes:

@@ -28,6 +28,18 @@ class InvalidToken(Problem):
     status, code = HTTPStatus.UNAUTHORIZED, "invalid-token"
 
 
+class InvalidDpopProof(Problem):
+    """The DPoP proof is missing, not for this request and token, or by another key than the token's."""
+
+    status, code = HTTPStatus.UNAUTHORIZED, "invalid-dpop-proof"
+
+
+class UseDpopNonce(Problem):
+    """The DPoP proof lacks a nonce of this server that is not too old; the DPoP-Nonce field of the answer has one."""
+
+    status, code = HTTPStatus.UNAUTHORIZED, "use-dpop-nonce"
+
+
 class InvalidMessageSignature(Problem):
     """The message signature, its digest or its time is not good."""
 
@@ -47,7 +59,7 @@ class RevokedCertificate(Problem):
 
 
 class Replayed(Problem):
-    """The nonce of the message or the jti of the content was spent before."""
+    """The nonce of the message, the jti of the content or of the DPoP proof was spent before."""
 
     status, code = HTTPStatus.CONFLICT, "replayed"
 
@@ -83,6 +95,8 @@ TEXTS = {
     "invalid-request": "请求的格式不符合接口协议。",
     "content-too-large": "请求内容超过接口允许的大小。",
     "invalid-token": "访问令牌无效、已过期，或与请求方的证书不符。",
+    "invalid-dpop-proof": "DPoP 密钥证明未通过验证，或与访问令牌不符。",
+    "use-dpop-nonce": "请使用应答中 DPoP-Nonce 给出的随机数重新生成 DPoP 证明后再试。",
     "invalid-signature": "报文签名、摘要或签名时间未通过验证。",
     "certificate-expired": "证书不在有效期内，请更新证书后重试。",
     "certificate-revoked": "证书已被吊销或暂停，请求被拒绝。",

@@ -55,6 +55,7 @@ def protected(*, scope: str, content: bool = True) -> Callable[[Callable[..., Ga
                 incoming = read_request(services)
                 verified = verify_request(services, attempt, incoming, scope=scope, content=content)
             except Problem as refusal:
+                g.gateway_refusal = refusal
                 record_refusal(services, attempt, refusal, str(request.url_rule))
                 raise
             answer = view(verified=verified, **path)

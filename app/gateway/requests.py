@@ -11,6 +11,7 @@ from app.gateway.jose import JoseError, SealedJwe, parse_jwe
 from app.gateway.problems import (
     ContentTooLarge,
     InvalidContent,
+    InvalidDpopProof,
     InvalidMessageSignature,
     InvalidRequest,
     InvalidToken,
@@ -21,7 +22,7 @@ MAX_BODY = 256 * 1024  # octets; the largest document of the protocol is far sma
 LABEL, TAG = "api", "yunlian-api"
 CONTENT_TYPE, PLAIN_TYPE = "application/jose", "application/json"
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_BEARER = re.compile(rf"Bearer ([A-Za-z0-9_.-]{{1,{MAX_TOKEN}}})")
+_AUTHORIZATION = re.compile(rf"(Bearer|DPoP) ([A-Za-z0-9_.-]{{1,{MAX_TOKEN}}})")
 _NONCE = re.compile(r"[A-Za-z0-9+/=_.~-]{16,128}")
 _X5T = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -45,6 +46,7 @@ class UnverifiedRequest:
     """A request of the right form. Nothing in it is proven."""
 
     token: str
+    dpop: str | None  # the key proof, with the scheme DPoP only
     stated: SignatureInput
     created: int
     nonce: str
@@ -57,15 +59,20 @@ class UnverifiedRequest:
 def parse_request(incoming: IncomingRequest, *, content: bool) -> UnverifiedRequest:
     """Check size and form (the first step of protocol.md), no meaning yet.
 
-    Raises ContentTooLarge, InvalidRequest, InvalidToken, InvalidMessageSignature, InvalidContent.
+    Raises ContentTooLarge, InvalidRequest, InvalidToken, InvalidDpopProof, InvalidMessageSignature, InvalidContent.
     """
     headers, has_body = incoming.headers, incoming.method in _WITH_BODY
     if len(incoming.body) > MAX_BODY:
         raise ContentTooLarge(f"a request has at most {MAX_BODY} octets")
-    token = _BEARER.fullmatch(headers.get("authorization", ""))
-    if token is None:
-        raise InvalidToken("the Authorization field is not `Bearer` and one access token")
+    authorization = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
+    if authorization is None:
+        raise InvalidToken("the Authorization field is not `Bearer` or `DPoP` and one access token")
+    scheme, token = authorization.groups()
     stated, signature = _parse_signature(incoming)
+    if scheme == "DPoP" and "dpop" not in headers:
+        raise InvalidDpopProof("a request with the scheme DPoP has a DPoP field")
+    if scheme == "Bearer" and "dpop" in headers:
+        raise InvalidRequest("a DPoP field goes with the scheme DPoP")
     if incoming.body and not has_body:
         raise InvalidRequest(f"a {incoming.method} request has no body here")
     expected_type = CONTENT_TYPE if content else PLAIN_TYPE
@@ -75,7 +82,8 @@ def parse_request(incoming: IncomingRequest, *, content: bool) -> UnverifiedRequ
         raise InvalidRequest("compressed content is not accepted")
     _check_parameters(stated)
     return UnverifiedRequest(
-        token=token[1],
+        token=token,
+        dpop=headers.get("dpop"),
         stated=stated,
         created=stated.created or 0,
         nonce=stated.nonce or "",

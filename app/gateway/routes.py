@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from http import HTTPStatus
+
+from flask import Blueprint, Response, g, request
 
 from app.gateway.answers import sign_response
+from app.gateway.challenges import challenge
 from app.gateway.protect import read_head
+from app.oauth.dpop import server_nonce
 from app.wiring import current_services
 
 blueprint = Blueprint("gateway", __name__)
@@ -16,4 +20,9 @@ def sign_answer(response: Response) -> Response:
     if not request.path.startswith("/api/v1/"):
         return response
     services = current_services()
-    return sign_response(services, response, read_head(services))
+    incoming = read_head(services)
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = challenge(incoming, g.get("gateway_refusal"))
+    if incoming.headers.get("authorization", "").startswith("DPoP "):
+        response.headers["DPoP-Nonce"] = server_nonce(services)
+    return sign_response(services, response, incoming)

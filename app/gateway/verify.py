@@ -15,13 +15,16 @@ from app.gateway.httpsig import HttpSignatureError, verify, verify_content_diges
 from app.gateway.problems import (
     InvalidContent,
     InvalidDocument,
+    InvalidDpopProof,
     InvalidMessageSignature,
     InvalidToken,
     NotAuthorized,
     Replayed,
+    UseDpopNonce,
 )
 from app.gateway.requests import IncomingRequest, UnverifiedRequest, component_values, parse_request
 from app.oauth.authorizations import StandingAuthorization, get_standing_cached
+from app.oauth.dpop import InvalidProof, KeyProof, NonceNeeded, spend_proof, verify_proof
 from app.oauth.tokens import AccessToken, TokenInvalid, verify_access_token
 from app.problems import Fault, NotFound
 from pki.errors import InvalidIdentifier
@@ -73,13 +76,13 @@ def verify_request(
     token = _verify_token(services, unverified, scope)
     attempt.client_id = token.client_id
     # 3. The binding of the token to a key that this request shows.
-    _verify_binding(token, unverified, incoming)
+    key_proof = _verify_binding(services, token, unverified, incoming)
     # 4. The API certificate: path, time, revocation.
     api_certificate = _verify_api_certificate(services, token, unverified)
     # 5. The message signature, the digest, `created`.
     _verify_message(services, api_certificate, unverified, incoming)
-    # 6. The nonce, spent only now that the signature is good.
-    _spend_nonce(services, api_certificate, unverified)
+    # 6. The nonce and the DPoP proof, spent only now that the signature is good.
+    _spend_nonce(services, api_certificate, unverified, key_proof)
     signed = certificate = None
     if unverified.sealed_content is not None:
         # 7. Decryption.
@@ -120,10 +123,29 @@ def _verify_token(services: Services, unverified: UnverifiedRequest, scope: str)
     return token
 
 
-def _verify_binding(token: AccessToken, unverified: UnverifiedRequest, incoming: IncomingRequest) -> None:
-    """RFC 8705 §3 by the TLS connection, or by the message signature that the next steps prove."""
-    if token.certificate_x5t_s256 not in (incoming.tls_x5t_s256, unverified.keyid):
-        raise InvalidToken("the access token is bound to another certificate")
+def _verify_binding(
+    services: Services, token: AccessToken, unverified: UnverifiedRequest, incoming: IncomingRequest
+) -> KeyProof | None:
+    """By DPoP (RFC 9449 §7), by the TLS connection (RFC 8705 §3), or by the message signature that is proven next."""
+    if (token.jkt is None) != (unverified.dpop is None):
+        raise InvalidToken("the access token is not bound as the scheme of the Authorization field says")
+    if token.jkt is None or unverified.dpop is None:
+        if token.certificate_x5t_s256 not in (incoming.tls_x5t_s256, unverified.keyid):
+            raise InvalidToken("the access token is bound to another certificate")
+        return None
+    try:
+        return verify_proof(
+            services,
+            unverified.dpop,
+            method=incoming.method,
+            target_uri=incoming.target_uri,
+            access_token=unverified.token,
+            jkt=token.jkt,
+        )
+    except NonceNeeded as exc:
+        raise UseDpopNonce(str(exc)) from exc
+    except InvalidProof as exc:
+        raise InvalidDpopProof(str(exc)) from exc
 
 
 def _verify_api_certificate(services: Services, token: AccessToken, unverified: UnverifiedRequest) -> KnownCertificate:
@@ -156,13 +178,18 @@ def _verify_message(
         raise InvalidMessageSignature("the message signature has expired")
 
 
-def _spend_nonce(services: Services, certificate: KnownCertificate, unverified: UnverifiedRequest) -> None:
+def _spend_nonce(
+    services: Services, certificate: KnownCertificate, unverified: UnverifiedRequest, key_proof: KeyProof | None
+) -> None:
     # `created` lets the message in until WINDOW after it; the second WINDOW is for clocks that were set back.
     forget_at = datetime.fromtimestamp(unverified.created, UTC) + 2 * WINDOW
     with services.transaction() as session:
         fresh = once.spend(session, "message-nonce", certificate.x5t_s256, unverified.nonce, forget_at)
+        fresh_proof = key_proof is None or spend_proof(session, key_proof)
     if not fresh:
         raise Replayed("the nonce was used before")
+    if not fresh_proof:
+        raise Replayed("the DPoP proof was used before")
 
 
 def _verify_product_certificate(services: Services, token: AccessToken, named: object) -> KnownCertificate:

@@ -69,12 +69,12 @@ def _find_access_token(server: Any, text: str) -> ActiveToken | None:
     facts: dict[str, Any] = {
         "iss": server.services.settings.issuer_url,
         "client_id": token.client_id,
-        "token_type": "Bearer",
+        "token_type": "Bearer" if token.jkt is None else "DPoP",
         "scope": format_scope(token.scope),
         "exp": int(token.expires_at.timestamp()),
         "iat": int(token.issued_at.timestamp()),
         "jti": token.jti,
-        "cnf": {"x5t#S256": token.certificate_x5t_s256},
+        "cnf": {"x5t#S256": token.certificate_x5t_s256} if token.jkt is None else {"jkt": token.jkt},
     }
     if token.authorization_id is not None:
         if find_standing(server.services, server.session, token.authorization_id) is None:

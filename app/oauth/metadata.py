@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.oauth import details
+from app.oauth import details, dpop
 from app.oauth.client_auth import METHODS
 from app.oauth.scopes import SCOPES
 from pki.suite import DEFAULT_SUITE
@@ -45,4 +45,5 @@ def server_metadata(settings: Settings) -> dict[str, Any]:
         "authorization_response_iss_parameter_supported": True,
         "authorization_details_types_supported": [details.TYPE],
         "tls_client_certificate_bound_access_tokens": True,
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
     }

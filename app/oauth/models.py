@@ -71,6 +71,7 @@ class AuthorizationCode(Base):
     authorization_id: Mapped[str] = mapped_column(ForeignKey("authorizations.id"))
     redirect_uri: Mapped[str] = mapped_column(Text)
     code_challenge: Mapped[str] = mapped_column(String(128))
+    dpop_jkt: Mapped[str | None] = mapped_column(String(43))  # the key that must redeem it (RFC 9449 §10)
     scope: Mapped[str] = mapped_column(String(200))
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.oauth.client_auth import METHODS, Client
 from app.oauth.details import InvalidAuthorizationDetails, ProductAccess, parse_authorization_details
+from app.oauth.dpop import KeyProof
 from app.oauth.messages import FormRequest
 from app.oauth.models import Application, PushedRequest
 from app.oauth.scopes import format_scope, parse_scope
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from app.wiring import Services
 
 LIFETIME = timedelta(minutes=5)
+_JKT = re.compile(r"[A-Za-z0-9_-]{43}")
 _URN = "urn:ietf:params:oauth:request_uri:"
-_KEPT = ("response_type", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method")
+_KEPT = ("response_type", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method", "dpop_jkt")
 _HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 
 
@@ -44,8 +47,11 @@ class PushedAuthorizationEndpoint(Endpoint):
     def create_endpoint_response(self, request: FormRequest) -> tuple[int, Any, list[tuple[str, str]]]:
         client = self.server.authenticate_client(request, METHODS, self.ENDPOINT_NAME)
         details = _check(request.form, client)
+        _check_dpop_key(request.form.get("dpop_jkt"), self.server.key_proof)
         request.payload.data.setdefault("client_id", client.get_client_id())
         request.payload.data["scope"] = format_scope(parse_scope(request.payload.scope) or frozenset({details.product}))
+        if self.server.key_proof is not None:
+            request.payload.data["dpop_jkt"] = self.server.key_proof.jkt
         grant = self.server.get_authorization_grant(request)
         try:
             grant.validate_authorization_request()
@@ -66,6 +72,14 @@ class PushedAuthorizationEndpoint(Endpoint):
             )
         )
         return 201, {"request_uri": handle, "expires_in": int(LIFETIME.total_seconds())}, _HEADERS
+
+
+def _check_dpop_key(named: str | None, shown: KeyProof | None) -> None:
+    """RFC 9449 §10: the code's key is named by `dpop_jkt`, or shown by a proof; where both, they are the same."""
+    if named is None:
+        return
+    if not _JKT.fullmatch(named) or (shown is not None and shown.jkt != named):
+        raise InvalidRequestError("dpop_jkt is not the thumbprint of the key of the DPoP proof.")
 
 
 def find_pushed(services: Services, session: Session, client_id: str, request_uri: str) -> PushedRequest | None:

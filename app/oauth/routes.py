@@ -10,10 +10,11 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from app.gateway.transport import find_client_certificate
-from app.oauth import client_auth
+from app.oauth import client_auth, dpop
 from app.oauth.jwks import key_set
 from app.oauth.messages import MAX_FORM, FormRequest, parse_parameters
 from app.oauth.metadata import server_metadata
+from app.oauth.proofs import prove_key
 from app.oauth.server import Server
 from app.wiring import current_services
 
@@ -38,12 +39,14 @@ def jwks() -> Response:
 
 @blueprint.post("/oauth/token")
 def token() -> Response:
-    return _answer(Server.create_token_response)
+    return _answer(Server.create_token_response, binds_tokens=True)
 
 
 @blueprint.post("/oauth/par")
 def pushed_authorization_request() -> Response:
-    return _answer(lambda server, form: server.create_endpoint_response("pushed_authorization_request", form))
+    return _answer(
+        lambda server, form: server.create_endpoint_response("pushed_authorization_request", form), binds_tokens=True
+    )
 
 
 @blueprint.post("/oauth/introspect")
@@ -56,7 +59,7 @@ def revoke() -> Response:
     return _answer(lambda server, form: server.create_endpoint_response("revocation", form))
 
 
-def _answer(endpoint: Callable[[Server, FormRequest], Response]) -> Response:
+def _answer(endpoint: Callable[[Server, FormRequest], Response], *, binds_tokens: bool = False) -> Response:
     """Prove the client first, then everything that must happen once in one transaction.
 
     Authlib turns a refusal into an answer, so the transaction commits and what was spent stays spent.
@@ -65,8 +68,12 @@ def _answer(endpoint: Callable[[Server, FormRequest], Response]) -> Response:
     form = _parse_form(services.settings.issuer_url)
     _ = services.hierarchy  # loaded before the transaction, which must not wait for a second connection
     proof = client_auth.prove(services, form, find_client_certificate(request.environ))
+    key_proof = prove_key(services, request.headers.get("DPoP"), form.uri) if binds_tokens else None
     with services.transaction() as session:
-        return endpoint(Server(services, session, proof), form)
+        response = endpoint(Server(services, session, proof, key_proof), form)
+    if key_proof is not None:
+        response.headers["DPoP-Nonce"] = dpop.server_nonce(services)
+    return response
 
 
 def _parse_form(issuer_url: str) -> FormRequest:

@@ -15,11 +15,13 @@ from flask import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.oauth import client_auth
+from app.oauth import client_auth, dpop
 from app.oauth.client_auth import Client, ClientAuthenticationFailed, ClientProof
+from app.oauth.dpop import KeyProof
 from app.oauth.introspect import IntrospectionEndpoint
 from app.oauth.models import Application, Authorization, RefreshToken
 from app.oauth.par import PushedAuthorizationEndpoint
+from app.oauth.proofs import InvalidDpopProof
 from app.oauth.revoke import RevocationEndpoint
 from app.oauth.scopes import SCOPES, format_scope, parse_scope
 from app.oauth.token import (
@@ -46,12 +48,22 @@ class _Issuer(IssuerParameter):
 
 
 class Server(AuthorizationServer):
-    """Made for one request, inside its transaction; `proof` is None on pages, where no client speaks."""
+    """Made for one request, inside its transaction; `proof` is None on pages, where no client speaks.
 
-    def __init__(self, services: Services, session: Session, proof: ClientProof | None = None) -> None:
+    `key_proof` is the DPoP key to which the client wants its tokens bound, None for the API certificate.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        session: Session,
+        proof: ClientProof | None = None,
+        key_proof: KeyProof | None = None,
+    ) -> None:
         super().__init__(scopes_supported=sorted(SCOPES))
         self.services = services
         self.session = session
+        self.key_proof = key_proof
         self._proof = proof
         self.register_grant(AuthorizationCodeGrant, [S256Only()])
         self.register_grant(RefreshTokenGrant)
@@ -72,6 +84,8 @@ class Server(AuthorizationServer):
             raise ClientAuthenticationFailed("Client authentication is missing.")
         client = client_auth.admit(self.services, self.session, self._proof)
         request.client, request.auth_method = client, self._proof.method
+        if self.key_proof is not None and not dpop.spend_proof(self.session, self.key_proof):
+            raise InvalidDpopProof("The DPoP proof was used before.")
         return client
 
     def generate_token(
@@ -84,17 +98,18 @@ class Server(AuthorizationServer):
         include_refresh_token: bool = True,
     ) -> dict[str, Any]:
         granted = parse_scope(scope) or client.own_scopes
-        assert client.certificate_x5t_s256 is not None
+        jkt = self.key_proof.jkt if self.key_proof is not None else None
         access_token = issue_access_token(
             self.services,
             application=client.application,
             scope=granted,
-            certificate_x5t_s256=client.certificate_x5t_s256,
+            certificate_x5t_s256=client.certificate_x5t_s256 if jkt is None else None,
+            jkt=jkt,
             authorization=user,
         )
         token: dict[str, Any] = {
             "access_token": access_token,
-            "token_type": "Bearer",
+            "token_type": "Bearer" if jkt is None else "DPoP",
             "expires_in": int(LIFETIME.total_seconds()),
             "scope": format_scope(granted),
         }

@@ -86,6 +86,7 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
                 authorization_id=authorization.id,
                 redirect_uri=values["redirect_uri"],
                 code_challenge=values["code_challenge"],
+                dpop_jkt=values.get("dpop_jkt"),
                 scope=request.scope,
                 expires_at=now + CODE_LIFETIME,
                 used_at=None,
@@ -106,7 +107,10 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
             .values(used_at=now)
             .returning(AuthorizationCode)
         ).first()
-        return RedeemedCode(row) if row is not None else None
+        key_proof = self.server.key_proof
+        if row is None or row.dpop_jkt not in {None, key_proof.jkt if key_proof is not None else None}:
+            return None
+        return RedeemedCode(row)
 
     def delete_authorization_code(self, authorization_code: RedeemedCode) -> None:
         """Nothing to do: redeeming was spending."""

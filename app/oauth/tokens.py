@@ -1,4 +1,4 @@
-"""Access tokens: JWTs after RFC 9068, ES256, five minutes, bound to the API certificate (RFC 8705 §3)."""
+"""Access tokens: JWTs after RFC 9068, five minutes, bound to an API certificate (RFC 8705) or DPoP key (RFC 9449)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class TokenInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A token whose signature and issuer are proven. What it is bound to must still be shown by its bearer."""
+    """A token whose signature and issuer are proven. What it is bound to must still be shown by its bearer.
+
+    That is either an API certificate or a DPoP key (`jkt`), never both.
+    """
 
     jti: str
     client_id: str
@@ -41,7 +44,8 @@ class AccessToken:
     scope: frozenset[str]
     issued_at: datetime
     expires_at: datetime
-    certificate_x5t_s256: str
+    certificate_x5t_s256: str | None
+    jkt: str | None
     authorization_id: str | None
     product_x5t_s256: str | None
 
@@ -56,10 +60,13 @@ def issue_access_token(
     *,
     application: Application,
     scope: frozenset[str],
-    certificate_x5t_s256: str,
+    certificate_x5t_s256: str | None = None,
+    jkt: str | None = None,
     authorization: Authorization | None = None,
 ) -> str:
-    """A signed token bound to the API certificate with which the client authenticated."""
+    """A signed token bound to the API certificate with which the client authenticated, or to its DPoP key."""
+    if (certificate_x5t_s256 is None) == (jkt is None):
+        raise TypeError("a token is bound to one certificate or to one DPoP key")
     now = int(services.clock().timestamp())
     claims: dict[str, Any] = {
         "iss": services.settings.issuer_url,
@@ -70,7 +77,7 @@ def issue_access_token(
         "jti": secrets.token_urlsafe(18),
         "client_id": application.client_id,
         "scope": format_scope(scope),
-        "cnf": {"x5t#S256": certificate_x5t_s256},
+        "cnf": {"x5t#S256": certificate_x5t_s256} if jkt is None else {"jkt": jkt},
     }
     if authorization is not None:
         claims |= {
@@ -128,7 +135,8 @@ def _prove(services: Services, session: Session, text: str) -> AccessToken:
         scope=parse_scope(claims["scope"]),
         issued_at=datetime.fromtimestamp(claims["iat"], UTC),
         expires_at=datetime.fromtimestamp(claims["exp"], UTC),
-        certificate_x5t_s256=claims["cnf"]["x5t#S256"],
+        certificate_x5t_s256=claims["cnf"].get("x5t#S256"),
+        jkt=claims["cnf"].get("jkt"),
         authorization_id=claims.get("authorization_id"),
         product_x5t_s256=claims.get("product_x5t#S256"),
     )

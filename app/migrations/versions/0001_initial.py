@@ -545,6 +545,7 @@ def upgrade() -> None:
         sa.Column("authorization_id", sa.String(length=26), nullable=False),
         sa.Column("redirect_uri", sa.Text(), nullable=False),
         sa.Column("code_challenge", sa.String(length=128), nullable=False),
+        sa.Column("dpop_jkt", sa.String(length=43), nullable=True),
         sa.Column("scope", sa.String(length=200), nullable=False),
         sa.Column("expires_at", app.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("used_at", app.db.UtcDateTime(timezone=True), nullable=True),

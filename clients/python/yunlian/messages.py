@@ -50,6 +50,7 @@ class Response:
 def sign_request(request: Request, body: bytes | None, key: PrivateKey, keyid: str, now: datetime) -> None:
     """Add Content-Digest (where there is a body), Signature-Input and Signature to the request's headers."""
     components = REQUEST_COMPONENTS + (BODY_COMPONENTS if body is not None else ())
+    components += ("dpop",) if "DPoP" in request.headers else ()
     resolver = MappingKeyResolver(public_keys={}, private_keys={keyid: key})
     HTTPMessageSigner(signature_algorithm=algorithms_for(key).http_signature, key_resolver=resolver).sign(
         request,

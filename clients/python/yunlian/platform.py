@@ -20,6 +20,7 @@ from cryptography import x509
 from joserfc.jwk import import_key
 
 from yunlian import tokens
+from yunlian.dpop import Prover
 from yunlian.enterprise import Enterprise
 from yunlian.errors import AnswerNotTrusted, OAuthRefused, Refused
 from yunlian.keys import JoseKey, PrivateKey, load_certificate, load_private_key, x5t_s256
@@ -61,7 +62,10 @@ class Answer:
 
 
 class Platform:
-    """One application (`client_id`) with its API certificate, at one issuer (sandbox or production)."""
+    """One application (`client_id`) with its API certificate, at one issuer (sandbox or production).
+
+    With a `dpop_key`, tokens are bound to that key (RFC 9449) and not to the API certificate.
+    """
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class Platform:
         api_certificate: Path | bytes | x509.Certificate,
         ca_file: Path | None = None,
         *,
+        dpop_key: PrivateKey | None = None,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -79,6 +84,7 @@ class Platform:
         self._key = load_private_key(api_key)
         self._x5t = x5t_s256(load_certificate(api_certificate))
         self._clock = clock
+        self._prover = Prover(dpop_key, clock) if dpop_key is not None else None
         trust = ssl.create_default_context(cafile=ca_file)
         self._http = httpx.Client(base_url=self.issuer, verify=trust, transport=transport, timeout=30)
 
@@ -185,6 +191,12 @@ class Platform:
         Returns only answers whose signature by the bank, bound to this request, was verified.
         Raises Refused, AnswerNotTrusted, httpx.HTTPError.
         """
+        try:
+            request, body = self.prepare(path, document, token=token, enterprise=enterprise)
+            return self.send(request, body, enterprise)
+        except Refused as refusal:
+            if refusal.code != "use-dpop-nonce":
+                raise
         request, body = self.prepare(path, document, token=token, enterprise=enterprise)
         return self.send(request, body, enterprise)
 
@@ -199,6 +211,8 @@ class Platform:
         """The signed request and its body, not sent yet."""
         method, url, now = "GET" if document is None else "POST", self.issuer + path, self._clock()
         headers, body = {"Authorization": f"Bearer {token}"}, None
+        if self._prover is not None:
+            headers = {"Authorization": f"DPoP {token}", "DPoP": self._prover.proof(method, url, token)}
         if document is not None and enterprise is not None:
             headers["Content-Type"] = "application/jose"
             claims = enterprise.claims(
@@ -215,6 +229,7 @@ class Platform:
     def send(self, request: Request, body: bytes | None, enterprise: Enterprise | None = None) -> Answer:
         """Send a prepared request and verify the answer. Raises as `call`."""
         response = self._http.request(request.method, request.url, headers=request.headers, content=body)
+        self._keep_nonce(response)
         answer = Response(response.status_code, dict(response.headers), request)
         verify_answer(answer, response.content, self._verification_keys(), self._clock)
         content: dict[str, Any] = response.json()
@@ -236,6 +251,14 @@ class Platform:
         )
 
     def _post_form(self, endpoint: str, form: dict[str, str]) -> dict[str, Any]:
+        try:
+            return self._post_form_once(endpoint, form)
+        except OAuthRefused as refusal:
+            if refusal.error != "use_dpop_nonce":
+                raise
+        return self._post_form_once(endpoint, form)
+
+    def _post_form_once(self, endpoint: str, form: dict[str, str]) -> dict[str, Any]:
         now = int(self._clock().timestamp())
         claims = {
             "iss": self.client_id,
@@ -251,13 +274,20 @@ class Platform:
             "client_assertion_type": _ASSERTION_TYPE,
             "client_assertion": tokens.sign(self._key, claims, header),
         }
-        response = self._http.post(self.metadata[endpoint], data=form | authentication)
+        url = self.metadata[endpoint]
+        headers = {"DPoP": self._prover.proof("POST", url)} if self._prover is not None else {}
+        response = self._http.post(url, data=form | authentication, headers=headers)
+        self._keep_nonce(response)
         content: dict[str, Any] = response.json()
         if response.status_code >= 400:
             raise OAuthRefused(
                 str(content.get("error", response.status_code)), str(content.get("error_description", ""))
             )
         return content
+
+    def _keep_nonce(self, response: httpx.Response) -> None:
+        if self._prover is not None and "DPoP-Nonce" in response.headers:
+            self._prover.nonce = response.headers["DPoP-Nonce"]
 
     def _get_json(self, url: str) -> dict[str, Any]:
         response = self._http.get(url)

@@ -11,7 +11,7 @@ from joserfc import jwe, jws
 from yunlian.keys import JoseKey, PrivateKey, algorithms_for, jose_key
 
 
-def sign(key: PrivateKey, claims: Mapping[str, Any], header: Mapping[str, str]) -> str:
+def sign(key: PrivateKey, claims: Mapping[str, Any], header: Mapping[str, Any]) -> str:
     """A JWS in compact form."""
     algorithm = algorithms_for(key).jose_signature
     payload = json.dumps(claims, ensure_ascii=False, separators=(",", ":"))

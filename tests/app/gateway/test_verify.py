@@ -294,11 +294,11 @@ def test_the_tls_certificate_binds_a_token_too(app: Flask, platform: Platform, p
     from app.gateway.verify import _verify_binding
 
     class Unverified:
-        keyid = "another"
+        keyid, dpop = "another", None
 
-    token: Any = type("Token", (), {"certificate_x5t_s256": "bound"})
+    token: Any = type("Token", (), {"certificate_x5t_s256": "bound", "jkt": None})
     shown = IncomingRequest("GET", "", {}, b"", "bound")
-    _verify_binding(token, Unverified(), shown)  # type: ignore[arg-type]
+    _verify_binding(parties.services, token, Unverified(), shown)  # type: ignore[arg-type]
 
 
 def test_refusals_are_counted_and_kept_without_content(platform: Platform, parties: Parties) -> None:
