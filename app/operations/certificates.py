@@ -25,6 +25,7 @@ from app.wiring import current_services
 blueprint = Blueprint("certificates", __name__)
 
 _PAGE = 50
+_WARNINGS = 20
 _OFFICER = Role.CERTIFICATE_OFFICER
 
 
@@ -41,9 +42,15 @@ def certificates() -> Page:
             limit=_PAGE + 1,
             before=_moment(request.args.get("before")),
         )
+        warnings = service.list_warnings(session, limit=_WARNINGS)
     older = found[_PAGE - 1].issued_at if len(found) > _PAGE else None
     page = render_template(
-        "operations/certificates.html", records=found[:_PAGE], text=text, profile=profile, older=older
+        "operations/certificates.html",
+        records=found[:_PAGE],
+        warnings=warnings,
+        text=text,
+        profile=profile,
+        older=older,
     )
     return page, 200
 
