@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request
+from sqlalchemy.orm import Session
 
 from app.problems import InvalidInput
 from app.signing import messages, service, tasks
 from app.signing.problems import InvitationClosed
+from app.signing.service import Participant
 from app.signing.state import state_of
-from app.wiring import current_services
+from app.wiring import Services, current_services
 
 blueprint = Blueprint("signing", __name__, url_prefix="/sign")
 COOKIE = "__Host-yunlian-sign"
@@ -33,10 +37,7 @@ def page(token: str) -> Response:
 @blueprint.get("/<token>/assistance")
 def assistance(token: str) -> str:
     """The way for those who cannot or will not use the face check: nobody is made to."""
-    services = current_services()
-    with services.reading() as session:
-        participant = service.find_participant(services, session, token, _cookie())
-    return render_template("signing/assistance.html", back=f"/sign/{token}", contract=participant.contract)
+    return render_template("signing/assistance.html", back=f"/sign/{token}", contract=_participant(token).contract)
 
 
 @blueprint.get("/<token>/state")
@@ -70,10 +71,8 @@ def signed(token: str) -> Response:
 @blueprint.get("/<token>/pages/<int:number>.png")
 def page_picture(token: str, number: int) -> Response:
     """One page as a picture, so that any phone shows exactly the bytes that are signed."""
-    services = current_services()
-    with services.reading() as session:
-        participant = service.find_participant(services, session, token, _cookie())
-        pdf = service.get_document(services, participant)
+    services, participant = current_services(), _participant(token)
+    pdf = service.get_document(services, participant)
     if not 1 <= number <= participant.contract.pages:
         abort(404)
     return Response(services.workshop.run(tasks.picture_of_page, pdf, number - 1), mimetype="image/png")
@@ -83,9 +82,7 @@ def page_picture(token: str, number: int) -> Response:
 def read(token: str) -> Response:
     """The document was shown to its end."""
     message = messages.parse(messages.Read, request.get_data())
-    services = current_services()
-    with services.transaction() as session:
-        participant = service.find_participant(services, session, token, _cookie())
+    with _acting(token) as (services, session, participant):
         service.present(services, session, participant, message)
     return _state(token)
 
@@ -94,9 +91,7 @@ def read(token: str) -> Response:
 def consent(token: str) -> Response:
     """Agreement to the wording, and separate consent to face information."""
     message = messages.parse(messages.Consent, request.get_data())
-    services = current_services()
-    with services.transaction() as session:
-        participant = service.find_participant(services, session, token, _cookie())
+    with _acting(token) as (services, session, participant):
         service.record_consent(services, session, participant, message)
     return _state(token)
 
@@ -104,9 +99,7 @@ def consent(token: str) -> Response:
 @blueprint.post("/<token>/face/challenge")
 def face_challenge(token: str) -> Response:
     """A new single-use face challenge."""
-    services = current_services()
-    with services.transaction() as session:
-        participant = service.find_participant(services, session, token, _cookie())
+    with _acting(token) as (services, session, participant):
         return jsonify(service.new_face_challenge(services, session, participant))
 
 
@@ -117,19 +110,14 @@ def face(token: str) -> Response:
     frames = [upload.read() for upload in request.files.getlist("frame")]
     if len(frames) != len(meta.frames):
         raise InvalidInput("there must be one file for each frame")
-    services = current_services()
-    with services.reading() as session:
-        participant = service.find_participant(services, session, token, _cookie())
-    service.check_face(services, participant, meta, frames)
+    service.check_face(current_services(), _participant(token), meta, frames)
     return _state(token)
 
 
 @blueprint.post("/<token>/key/challenge")
 def key_challenge(token: str) -> Response:
     """What the browser's new key has to sign."""
-    services = current_services()
-    with services.transaction() as session:
-        participant = service.find_participant(services, session, token, _cookie())
+    with _acting(token) as (services, session, participant):
         challenge = service.new_key_challenge(services, session, participant)
     return jsonify({"challenge": base64.urlsafe_b64encode(challenge).decode().rstrip("=")})
 
@@ -138,10 +126,7 @@ def key_challenge(token: str) -> Response:
 def key(token: str) -> Response:
     """The key is certified for this one signature; the answer is what it signs next."""
     message = messages.parse(messages.Key, request.get_data())
-    services = current_services()
-    with services.reading() as session:
-        participant = service.find_participant(services, session, token, _cookie())
-    signature_id, attributes = service.begin_signature(services, participant, message)
+    signature_id, attributes = service.begin_signature(current_services(), _participant(token), message)
     return jsonify({"signature_id": signature_id, "signed_attributes": base64.b64encode(attributes).decode()})
 
 
@@ -149,10 +134,7 @@ def key(token: str) -> Response:
 def signature(token: str) -> Response:
     """The signature itself."""
     message = messages.parse(messages.SignatureValue, request.get_data())
-    services = current_services()
-    with services.reading() as session:
-        participant = service.find_participant(services, session, token, _cookie())
-    service.finish_signature(services, participant, message)
+    service.finish_signature(current_services(), _participant(token), message)
     return _state(token)
 
 
@@ -160,11 +142,24 @@ def signature(token: str) -> Response:
 def decline(token: str) -> Response:
     """The party refuses to sign."""
     message = messages.parse(messages.Decline, request.get_data())
-    services = current_services()
-    with services.transaction() as session:
-        participant = service.find_participant(services, session, token, _cookie())
+    with _acting(token) as (services, session, participant):
         service.decline(services, session, participant, message.reason)
     return _state(token)
+
+
+@contextmanager
+def _acting(token: str) -> Iterator[tuple[Services, Session, Participant]]:
+    """A write transaction in which the party of this link acts."""
+    services = current_services()
+    with services.transaction() as session:
+        yield services, session, service.find_participant(services, session, token, _cookie())
+
+
+def _participant(token: str) -> Participant:
+    """The party of this link, for use cases that open their own transactions."""
+    services = current_services()
+    with services.reading() as session:
+        return service.find_participant(services, session, token, _cookie())
 
 
 def _state(token: str, cookie: str | None = None) -> Response:
@@ -176,12 +171,10 @@ def _state(token: str, cookie: str | None = None) -> Response:
 
 
 def _pdf(token: str, name: str, *, after_signature: bool = False) -> Response:
-    services = current_services()
-    with services.reading() as session:
-        participant = service.find_participant(services, session, token, _cookie())
-        if after_signature and participant.party.signed_at is None:
-            raise InvitationClosed("not signed yet")
-        pdf = service.get_document(services, participant)
+    participant = _participant(token)
+    if after_signature and participant.party.signed_at is None:
+        raise InvitationClosed("not signed yet")
+    pdf = service.get_document(current_services(), participant)
     headers = {"Content-Disposition": f'{"attachment" if after_signature else "inline"}; filename="{name}"'}
     return Response(pdf, mimetype="application/pdf", headers=headers)
 
