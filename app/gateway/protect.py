@@ -15,7 +15,7 @@ from app.gateway.answers import GatewayAnswer, make_response
 from app.gateway.problems import ContentTooLarge
 from app.gateway.refusals import record_refusal
 from app.gateway.requests import MAX_BODY, IncomingRequest
-from app.gateway.transport import find_client_certificate
+from app.gateway.transport import client_certificate_proxies, find_client_certificate
 from app.gateway.verify import Attempt, verify_request
 from app.problems import Problem
 from app.wiring import Services, current_services
@@ -88,7 +88,7 @@ def read_head(services: Services, body: bytes = b"") -> IncomingRequest:
         target_uri=services.settings.issuer_url + _target(),
         headers={name.lower(): request.headers[name] for name in _FIELDS if name in request.headers},
         body=body,
-        tls_x5t_s256=find_client_certificate(request.environ),
+        tls_x5t_s256=find_client_certificate(request.environ, client_certificate_proxies(services.settings)),
     )
 
 

@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6749.errors import OAuth2Error
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from app.gateway.transport import find_client_certificate
+from app.gateway.transport import client_certificate_proxies, find_client_certificate
 from app.oauth import client_auth, dpop
 from app.oauth.jwks import key_set
 from app.oauth.messages import MAX_FORM, FormRequest, parse_parameters
@@ -67,7 +67,8 @@ def _answer(endpoint: Callable[[Server, FormRequest], Response], *, binds_tokens
     services = current_services()
     form = _parse_form(services.settings.issuer_url)
     _ = services.hierarchy  # loaded before the transaction, which must not wait for a second connection
-    proof = client_auth.prove(services, form, find_client_certificate(request.environ))
+    shown = find_client_certificate(request.environ, client_certificate_proxies(services.settings))
+    proof = client_auth.prove(services, form, shown)
     key_proof = prove_key(services, request.headers.get("DPoP"), form.uri) if binds_tokens else None
     with services.transaction() as session:
         response = endpoint(Server(services, session, proof, key_proof), form)

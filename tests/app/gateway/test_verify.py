@@ -288,19 +288,6 @@ def test_an_answer_to_another_request_is_not_trusted(platform: Platform, parties
         platform.send(second, body, enterprise)
 
 
-def test_the_tls_certificate_binds_a_token_too(app: Flask, platform: Platform, parties: Parties) -> None:
-    """A renewed API certificate may sign while the connection still shows the one the token is bound to."""
-    from app.gateway.requests import IncomingRequest
-    from app.gateway.verify import _verify_binding
-
-    class Unverified:
-        keyid, dpop = "another", None
-
-    token: Any = type("Token", (), {"certificate_x5t_s256": "bound", "jkt": None})
-    shown = IncomingRequest("GET", "", {}, b"", "bound")
-    _verify_binding(parties.services, token, Unverified(), shown)  # type: ignore[arg-type]
-
-
 def test_refusals_are_counted_and_kept_without_content(platform: Platform, parties: Parties) -> None:
     before = REFUSALS["invalid-content"]
     _refusal(platform, parties, enterprise=parties.other_enterprise.client())
