@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from kyc.errors import ChallengeExpired, FrameChainBroken, FramesIncomplete
-from kyc.liveness import LivenessChallenge, LivenessPolicy
+from kyc.liveness import Action, LivenessChallenge, LivenessPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,12 @@ def verify_capture(
         raise FramesIncomplete(f"{len(frames)} frames, at most {policy.max_frames}")
     if not secrets.compare_digest(chain, frame_chain(challenge.nonce, (frame.jpeg for frame in frames))):
         raise FrameChainBroken("the frames are not those that were captured for this challenge")
-    for action in range(len(challenge.actions)):
-        if sum(frame.action == action for frame in frames) < policy.min_frames_per_action:
-            raise FramesIncomplete(f"action {action} has fewer than {policy.min_frames_per_action} frames")
+    for index, action in enumerate(challenge.actions):
+        count = sum(frame.action == index for frame in frames)
+        if action is Action.WATCH_COLOURS and count != len(challenge.colours):
+            raise FramesIncomplete(f"{count} frames of {len(challenge.colours)} colours")
+        if count < policy.min_frames_per_action:
+            raise FramesIncomplete(f"action {index} has fewer than {policy.min_frames_per_action} frames")
     indices = [frame.action for frame in frames]
     if indices != sorted(indices) or indices[-1] >= len(challenge.actions) or indices[0] < 0:
         raise FramesIncomplete("the frames are not in the order of the actions")

@@ -1,4 +1,4 @@
-"""Figures read from the 68 landmarks of a face: how it is turned, how open the mouth is, whether it is flat.
+"""Figures read from the landmarks of a face: how it is turned, how open the mouth is, whether it is flat.
 
 Left and right are the person's own, as in the instruction "turn to your left". Frames are uploaded as the
 camera sees them and not as in a mirror, so the person's left is on the right of the picture.
@@ -27,6 +27,7 @@ _HEAD: Final = np.array(
 )
 _HEAD_LANDMARKS: Final = [30, 8, 36, 45, 48, 54]
 _OUTER_EYES: Final = (36, 45)
+_OUTER_EYES_OF_FIVE: Final = (2, 0)
 _INNER_LIPS: Final = ((61, 67), (62, 66), (63, 65))
 _INNER_CORNERS: Final = (60, 64)
 
@@ -39,9 +40,16 @@ class Pose:
     pitch: float
 
 
+def outer_eyes(points: Points) -> tuple[Points, Points]:
+    """The outer corners of the eyes, (2,) each: the left one of the picture first. For 68 points and for 5."""
+    first, second = _OUTER_EYES_OF_FIVE if len(points) == 5 else _OUTER_EYES
+    return points[first], points[second]
+
+
 def eye_distance(points: Points) -> float:
-    """Distance between the outer corners of the eyes, in pixels."""
-    return float(np.linalg.norm(points[_OUTER_EYES[1]] - points[_OUTER_EYES[0]]))
+    """Distance between the outer corners of the eyes, in pixels. For 68 points and for 5."""
+    first, second = outer_eyes(points)
+    return float(np.linalg.norm(second - first))
 
 
 def head_pose(points: Points, width: int, height: int) -> Pose:

@@ -1,7 +1,6 @@
 """From what was seen in each frame to a LivenessReport: one small function per check, each with its figure.
 
-The thresholds of planarity and identity are set so that the portrait puppet and real turns pass and flat
-photographs do not; they are policy values, and the policy's version changes with them.
+Thresholds are policy values, measured by bench/liveness.py; the policy's version changes with them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,34 +10,16 @@ from statistics import median
 from typing import Any, Final
 
 from kyc.errors import LivenessFailed
-from kyc.geometry import Pose, eye_distance, relief
-from kyc.liveness import TURNS, Action, LivenessChallenge, LivenessPolicy
+from kyc.flash import flash_figures
+from kyc.geometry import eye_distance, relief
+from kyc.liveness import MOVEMENTS, TURNS, Action, LivenessChallenge, LivenessPolicy
 from kyc.matching import face_distance
-from kyc.ports import Encoding, FaceBox, Points
+from kyc.observation import Observation, SeenFace
+from kyc.ports import FaceBox, Points
 
 # A frame counts as frontal and calm for choosing what is encoded: degrees and mouth ratio weighed alike.
 _DEGREES_PER_UNIT: Final = 10.0
 _MOUTH_PER_UNIT: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class SeenFace:
-    """The one face of a frame."""
-
-    box: FaceBox
-    points: Points
-    pose: Pose
-    mouth: float
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """A frame after measuring; `face` is None where the detector lost the face during a turn or a nod."""
-
-    action: int
-    at_ms: int
-    sha256: bytes
-    face: SeenFace | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +79,21 @@ class _Neutral:
 
 def judge(
     observations: Sequence[Observation],
-    encodings: Sequence[Encoding],
     challenge: LivenessChallenge,
     policy: LivenessPolicy,
     elapsed_ms: int,
+    repeated_share: float = 0.0,
 ) -> LivenessReport:
     """Judge one session.
 
-    `observations` are one per frame, `encodings` those of some calm frames spread over the session, and
-    `elapsed_ms` is what the server saw pass between challenge and arrival. The frames have passed
-    `verify_capture`, and every frame of looking straight shows a face.
+    `observations` are one per frame, `elapsed_ms` is what the server saw pass between challenge and arrival, and
+    `repeated_share` how much of the capture was seen before. The frames have passed `verify_capture`, and every
+    frame of looking straight shows a face.
     """
     neutral = _neutral(observations)
     checks = [
         _repeated_frames(observations, policy),
+        Check("repeated-capture", repeated_share, policy.max_repeated_share, at_least=False),
         _largest_gap(observations, policy),
         *_claimed_time(observations, policy, elapsed_ms),
         _face_size(observations, policy),
@@ -119,7 +101,8 @@ def judge(
         Check("look-straight", abs(neutral.yaw), policy.max_straight_yaw, at_least=False),
         *_actions(observations, challenge, policy, neutral),
         _depth(observations, challenge, policy, neutral),
-        _same_person(encodings, policy),
+        _same_person(observations, policy),
+        *_flash(observations, challenge, policy),
     ]
     return LivenessReport(policy=policy.name, policy_version=policy.version, checks=tuple(checks))
 
@@ -212,7 +195,7 @@ def _actions(
     neutral: _Neutral,
 ) -> Iterator[Check]:
     for index, action in enumerate(challenge.actions):
-        if action is Action.LOOK_STRAIGHT:
+        if action not in MOVEMENTS:
             continue
         seen = [o for o in observations if o.action == index]
         figures = [(o.at_ms, _extent(action, o.face, neutral)) for o in seen if o.face is not None]
@@ -240,7 +223,7 @@ def _extent(action: Action, face: SeenFace, neutral: _Neutral) -> float:
             return face.mouth - neutral.mouth
         case Action.NOD:
             return face.pose.pitch - neutral.pitch
-        case Action.LOOK_STRAIGHT:
+        case Action.LOOK_STRAIGHT | Action.WATCH_COLOURS:
             return 0.0
 
 
@@ -267,7 +250,21 @@ def _depth(
     return Check("depth-on-turn", median(figures) if figures else 0.0, policy.min_relief, at_least=True)
 
 
-def _same_person(encodings: Sequence[Encoding], policy: LivenessPolicy) -> Check:
-    """With fewer than two encoded frames nothing is proven, and the distance is infinite."""
-    distances = [face_distance(a, b) for a, b in combinations(encodings, 2)]
-    return Check("same-person", max(distances, default=float("inf")), policy.max_identity_distance, at_least=False)
+def _same_person(observations: Sequence[Observation], policy: LivenessPolicy) -> Check:
+    """The greatest distance between two near-frontal frames; with fewer than two nothing is proven."""
+    faces = [seen.face.encoding for seen in observations if seen.face is not None and seen.face.encoding is not None]
+    figure = max((face_distance(a, b) for a, b in combinations(faces, 2)), default=float("inf"))
+    return Check("same-person", figure, policy.max_identity_distance, at_least=False)
+
+
+def _flash(
+    observations: Sequence[Observation], challenge: LivenessChallenge, policy: LivenessPolicy
+) -> Iterator[Check]:
+    """A policy that asks for colours judges them, also where a challenge came without any."""
+    if policy.flash is None:
+        return
+    lit = [seen.face.light for seen in observations if seen.face is not None and seen.face.light is not None]
+    figures = flash_figures(lit, challenge.colours)
+    yield Check("flash-response", figures.response, policy.flash.min_response, at_least=True)
+    yield Check("flash-strength", figures.strength, policy.flash.min_strength, at_least=True)
+    yield Check("flash-shading", figures.shading, policy.flash.min_shading, at_least=True)

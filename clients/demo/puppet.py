@@ -3,7 +3,8 @@
 For the demonstration and the tests, which need live frames of a person who is not there, made from
 photographs in the public domain. The head is a smooth relief over the photograph; every frame is that relief
 seen by a camera after a rotation (rays marched until they meet the surface), after the mouth was opened by a
-smooth displacement, and lit by a coloured screen in front of it. Such a puppet is also an attack: what it passes, an attacker passes.
+smooth displacement, and lit by a coloured screen in front of it. Such a puppet is also an attack: what it passes,
+an attacker passes.
 """
 
 from collections.abc import Callable, Sequence

@@ -12,13 +12,12 @@ from kyc.geometry import Pose
 from kyc.judgement import (
     Check,
     LivenessReport,
-    Observation,
-    SeenFace,
     calm_frames,
     judge,
     verify_liveness,
 )
 from kyc.liveness import STANDARD, Action, new_challenge
+from kyc.observation import Observation, SeenFace
 from kyc.ports import FaceBox
 
 CHALLENGE = replace(
@@ -35,7 +34,8 @@ DEPTH = 1 - (FLAT**2).sum(axis=1)
 def face(*, yaw: float = 0.0, pitch: float = 0.0, mouth: float = 0.0, left: int = 200, solid: bool = True) -> SeenFace:
     shear = math.tan(math.radians(yaw)) if solid else 0.0
     points = 100 * FLAT + 300 + np.stack([100 * shear * DEPTH, np.zeros(68)], axis=1)
-    return SeenFace(FaceBox(left, 140, left + 200, 340), points, Pose(yaw, pitch), mouth)
+    encoding = np.zeros(128) if abs(yaw) < 12 else None
+    return SeenFace(FaceBox(left, 140, left + 200, 340), points, Pose(yaw, pitch), mouth, encoding=encoding)
 
 
 def session(**peaks: float) -> list[Observation]:
@@ -59,12 +59,8 @@ def session(**peaks: float) -> list[Observation]:
     ]
 
 
-def encodings(apart: float = 0.1) -> list[np.ndarray]:
-    return [np.zeros(128), np.zeros(128), np.full(128, apart / math.sqrt(128))]
-
-
-def failed(observations: list[Observation], *, apart: float = 0.1, elapsed_ms: int = 20_000) -> set[str]:
-    report = judge(observations, encodings(apart), CHALLENGE, STANDARD, elapsed_ms)
+def failed(observations: list[Observation], *, elapsed_ms: int = 20_000) -> set[str]:
+    report = judge(observations, CHALLENGE, STANDARD, elapsed_ms)
     if not report.passed:
         with pytest.raises(LivenessFailed):
             verify_liveness(report)
@@ -103,13 +99,23 @@ def test_a_turn_without_depth_is_a_photograph():
     assert failed(flat) == {"depth-on-turn"}
 
 
-def test_another_face_in_mid_session():
-    assert failed(session(), apart=0.41) == {"same-person"}
+@pytest.mark.parametrize("position", [0, 7, 23])
+def test_another_face_in_a_single_frame(position: int):
+    observations = session()
+    seen = observations[position]
+    other = np.full(128, (STANDARD.max_identity_distance + 0.01) / math.sqrt(128))
+    observations[position] = replace(seen, face=replace(seen.face, encoding=other))
+    assert failed(observations) == {"same-person"}
 
 
-def test_fewer_than_two_encodings_prove_nothing():
-    report = judge(session(), encodings()[:1], CHALLENGE, STANDARD, 20_000)
-    assert not report.passed
+def test_fewer_than_two_comparable_frames_prove_nothing():
+    observations = [replace(seen, face=replace(seen.face, encoding=None)) for seen in session()]
+    assert failed(observations) == {"same-person"}
+
+
+def test_a_capture_seen_before():
+    report = judge(session(), CHALLENGE, STANDARD, 20_000, repeated_share=0.9)
+    assert [check.name for check in report.checks if not check.passed] == ["repeated-capture"]
 
 
 def test_a_face_that_appears_elsewhere():

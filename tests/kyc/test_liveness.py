@@ -7,9 +7,12 @@ from hashlib import sha256
 import pytest
 
 from kyc.errors import InvalidChallenge, NonceMismatch, PolicyNotAllowed
+from kyc.flash import Colour
 from kyc.liveness import (
     DEMO,
+    MOVEMENTS,
     STANDARD,
+    STANDARD_FLASH,
     TURNS,
     Action,
     challenge_nonce,
@@ -52,7 +55,25 @@ def test_a_challenge_is_straight_first_then_random_with_a_turn(policy):
         assert set(challenge.actions) & set(TURNS)
         seen[challenge.actions] += 1
     assert len(seen) > 6
-    assert {action for actions in seen for action in actions} == set(Action)
+    assert {action for actions in seen for action in actions} == {Action.LOOK_STRAIGHT, *MOVEMENTS}
+
+
+def test_colours_come_last_and_all_eight_in_any_order():
+    orders = set()
+    for _ in range(50):
+        challenge = new_challenge(bytes(32), STANDARD_FLASH, NOW)
+        assert challenge.actions[-1] is Action.WATCH_COLOURS
+        assert set(challenge.colours) == set(Colour)
+        assert parse_challenge(json.loads(json.dumps(challenge.to_json()))) == challenge
+        orders.add(challenge.colours)
+    assert len(orders) > 40
+
+
+@pytest.mark.parametrize("colours", [[], ["#123456"], "red"])
+def test_colours_that_are_missing_or_none(colours):
+    stored = new_challenge(bytes(32), STANDARD_FLASH, NOW).to_json() | {"colours": colours}
+    with pytest.raises(InvalidChallenge):
+        parse_challenge(stored)
 
 
 def test_a_challenge_lasts_three_minutes():
