@@ -8,7 +8,7 @@ from flask import Flask
 
 from app import cli, logs, problems, security
 from app.settings import Door, Settings
-from app.wiring import EXTENSION, Services, build_services
+from app.wiring import EXTENSION, Services, announce_ports, build_services
 
 # Which feature answers at which door; the order is that of the pages.
 _BLUEPRINTS: dict[Door, tuple[str, ...]] = {
@@ -20,7 +20,13 @@ _BLUEPRINTS: dict[Door, tuple[str, ...]] = {
         "app.operations.routes",
         "app.oauth.pages",
     ),
-    Door.PLATFORMS: ("app.gateway.routes", "app.oauth.routes", "app.payments.routes", "app.routing.routes"),
+    Door.PLATFORMS: (
+        "app.gateway.routes",
+        "app.certificates.est",
+        "app.oauth.routes",
+        "app.payments.routes",
+        "app.routing.routes",
+    ),
     Door.PKI: ("app.certificates.routes",),
     Door.WORKSHOP: ("app.workshop_door",),
 }
@@ -36,6 +42,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     security.install(app, settings)
     problems.install(app)
     cli.install(app)
+    announce_ports(services)
     app.register_blueprint(import_module("app.operations.health").blueprint)
     for door in Door:
         if door in settings.doors:

@@ -57,6 +57,9 @@ class Settings:
     data_key: bytes = field(repr=False)
     keystore_passphrase: bytes = field(repr=False)
     root_passphrase: bytes | None = field(default=None, repr=False)
+    pkcs11_library: str | None = None
+    pkcs11_token: str | None = None
+    pkcs11_pin: str | None = field(default=None, repr=False)
     people_url: str = "https://localhost:8443"
     issuer_url: str = "https://localhost:9443"
     pki_url: str = "http://localhost:8080"
@@ -97,6 +100,7 @@ class _Reader:
             "data_key": self._key("DATA_KEY"),
             "keystore_passphrase": self._secret("KEYSTORE_PASSPHRASE").encode(),
             "root_passphrase": (self._optional("ROOT_PASSPHRASE") or "").encode() or None,
+            **self._token(),
             "people_url": self._url("PEOPLE_URL", None if production else "https://localhost:8443"),
             "issuer_url": self._url("ISSUER_URL", None if production else "https://localhost:9443"),
             "pki_url": self._url("PKI_URL", None if production else "http://localhost:8080"),
@@ -182,6 +186,13 @@ class _Reader:
             self._problems.append(f"YUNLIAN_{name} is not a whole number from {least} to {most}")
             return default
         return int(text)
+
+    def _token(self) -> dict[str, str | None]:
+        library, token, pin = (self._optional(f"PKCS11_{name}") for name in ("LIBRARY", "TOKEN", "PIN"))
+        if library:
+            missing = [name for name, value in (("TOKEN", token), ("PIN", pin)) if not value]
+            self._problems += [f"YUNLIAN_PKCS11_{name} is missing beside YUNLIAN_PKCS11_LIBRARY" for name in missing]
+        return {"pkcs11_library": library or None, "pkcs11_token": token, "pkcs11_pin": pin}
 
     def _profile(self) -> RunProfile:
         text = self._text("PROFILE", RunProfile.PRODUCTION)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from app.certificates.epoch import RevocationEpoch
 from app.certificates.hierarchy import Hierarchy
+from app.certificates.keys import open_keystore
+from app.certificates.signer_issuer import describe_signer_issuer
 from app.db import READ_ONLY, make_engine
 from app.identity.persons import EmbeddedPortraitSource
 from app.journal import Journal
@@ -21,10 +24,10 @@ from app.settings import Settings
 from app.signing.documents import SealedDocumentStore
 from app.workshop import LocalWorkshop, SocketWorkshop, Workshop
 from kyc.ports import PortraitSource
-from pki.keystores import SealedKeyStore
 from pki.ports import Clock, KeyStore
 
 EXTENSION = "yunlian"
+log = logging.getLogger(__name__)
 
 
 def system_clock() -> datetime:
@@ -77,7 +80,7 @@ class Services:
 
 
 def build_services(settings: Settings, clock: Clock = system_clock) -> Services:
-    """Wire the real implementations. Opens no connection and reads no key yet."""
+    """Wire the real implementations. Opens no connection to the database yet."""
     workshop: Workshop = LocalWorkshop()
     if settings.workshop_socket is not None:
         workshop = SocketWorkshop(settings.workshop_socket, settings.secret_key)
@@ -85,10 +88,17 @@ def build_services(settings: Settings, clock: Clock = system_clock) -> Services:
         settings=settings,
         clock=clock,
         engine=make_engine(settings.database_url),
-        keystore=SealedKeyStore(settings.var / "keys" / "service", settings.keystore_passphrase),
+        keystore=open_keystore(settings),
         workshop=workshop,
         documents=SealedDocumentStore(settings.var / "documents", settings.data_key),
     )
+
+
+def announce_ports(services: Services) -> None:
+    """Say at start-up what stands behind the ports that a licensed third party takes in production."""
+    level = logging.WARNING if services.settings.production else logging.INFO
+    log.log(level, describe_signer_issuer(services))
+    log.log(level, "time stamps, portraits, core banking and clearing are the embedded ones")
 
 
 def current_services() -> Services:

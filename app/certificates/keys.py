@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
-from app.settings import Settings, SettingsInvalid
+from app.settings import Settings
 from pki.keystores import SealedKeyStore
 from pki.ports import KeyStore
 
@@ -12,17 +10,12 @@ from pki.ports import KeyStore
 def open_keystore(settings: Settings) -> KeyStore:
     """The store of the service's own keys (never of a platform's, an enterprise's or a signer's).
 
-    A PKCS#11 token where the settings name a library, sealed files in `var`/keys/service otherwise. Raises
-    SettingsInvalid where token or PIN is missing, and PkiError where the store does not open.
+    A PKCS#11 token where the settings name a library, sealed files in `var`/keys/service otherwise. Raises PkiError
+    where the store does not open.
     """
-    library: str | None = getattr(settings, "pkcs11_library", None)
-    if library is None:
+    if settings.pkcs11_library is None:
         return SealedKeyStore(settings.var / "keys" / "service", settings.keystore_passphrase)
-    token: str | None = getattr(settings, "pkcs11_token", None)
-    pin: str | None = getattr(settings, "pkcs11_pin", None)
-    missing = [name for name, value in (("TOKEN", token), ("PIN", pin)) if not value]
-    if missing:
-        raise SettingsInvalid([f"YUNLIAN_PKCS11_{name} is missing beside YUNLIAN_PKCS11_LIBRARY" for name in missing])
     # Imported here: the library of a token is no dependency of an installation without one.
-    store: KeyStore = import_module("pki.pkcs11").Pkcs11KeyStore(library, token, pin)
-    return store
+    from pki.pkcs11 import Pkcs11KeyStore  # noqa: PLC0415
+
+    return Pkcs11KeyStore(settings.pkcs11_library, settings.pkcs11_token or "", settings.pkcs11_pin or "")

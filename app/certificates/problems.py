@@ -56,6 +56,9 @@ class CosignatureRefused(Problem):
 
 
 TEXTS = {
+    "token-unavailable": "密码设备（PKCS#11）暂不可用。",
+    "checkpoint-outdated": "见证方已见过更新的日志头，请从该处重新证明。",
+    "checkpoint-forked": "日志对同一长度签署了两个不同的历史。",
     "enrolment-code-invalid": "注册码无效、已使用或已过期。",
     "key-reused": "该密钥已用于其他证书，请生成新的密钥。",
     "key-too-old": "该密钥使用时间过长，请生成新的密钥后再续期。",

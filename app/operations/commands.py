@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from flask.cli import AppGroup
 
@@ -11,6 +13,7 @@ from app.wiring import current_services
 jobs_group = AppGroup("jobs", help="What happens by itself: delivery, dispatch, journal, expiry.")
 audit = AppGroup("audit", help="The tamper-evident journal.")
 GROUPS = (jobs_group, audit)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @jobs_group.command("run")
@@ -26,11 +29,15 @@ def _once() -> None:
 
 
 @audit.command("verify")
-def _verify() -> None:
-    """Recompute the journal's tree and compare with every signed head; status 1 when something is wrong."""
+@click.option("--against", type=_FILE, multiple=True, help="a checkpoint that somebody kept; may be given again")
+def _verify(against: tuple[Path, ...]) -> None:
+    """Recompute the journal's tree and compare with every signed head, and with checkpoints that others kept.
+
+    Finds deletion, change, backdating and forks; status 1 when something is wrong.
+    """
     services = current_services()
     with services.reading() as session:
-        report = services.journal.verify(session)
+        report = services.journal.verify(session, [file.read_bytes() for file in against])
     for fault in report.faults:
         click.echo(f"FAULT  {fault}")
     click.echo(f"{report.size} leaves, {report.waiting} waiting, {'whole' if report.whole else 'NOT WHOLE'}")
@@ -43,4 +50,3 @@ def _head() -> None:
     services = current_services()
     with services.reading() as session:
         click.echo(services.journal.newest_checkpoint(session) or "no head yet", nl=False)
-

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from app import once
+from app.certificates.renewal import warn_before_expiry
 from app.identity import sessions
 from app.payments.jobs import dispatch_outbox
 from app.signing.service import deliver_pending, expire_overdue
@@ -41,6 +42,7 @@ JOBS = (
     Job("dispatch payments", timedelta(seconds=0.5), dispatch_outbox),
     Job("seal the journal", timedelta(seconds=1), lambda services: services.journal.seal()),
     Job("expire contracts", timedelta(minutes=1), expire_overdue),
+    Job("warn before expiry", timedelta(hours=1), warn_before_expiry),
     Job("forget what expired", timedelta(minutes=1), _forget),
 )
 

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from app.certificates import service as certificate_service
 from app.certificates.problems import EnrolmentCodeInvalid, KeyReused
+from app.certificates.refusals import journal_refusals
 from app.identity.access import get_account, requires
 from app.identity.forms import Form, read_form
 from app.identity.models import Role
@@ -90,7 +91,7 @@ def enrol() -> Page:
         return _enrolment_page(form)
     services, sent = current_services(), form.message
     try:
-        with services.transaction() as session:
+        with journal_refusals(services, "enrolment", actor=get_account().id), services.transaction() as session:
             record = certificate_service.enrol_api(services, session, code=sent.code, csr=sent.csr.encode())
     except EnrolmentCodeInvalid as refusal:
         return _enrolment_page(form.refused(refusal, "code"))

@@ -55,6 +55,8 @@ REVOCATIONS: dict[str, Label] = {
 }
 DECISIONS: dict[str, Label] = {
     "revoke-certificate": ("吊销证书", "Revoke a certificate"),
+    "sign-issuing": ("签发新一代签发机构", "Sign a new issuing authority"),
+    "revoke-issuing": ("吊销签发机构", "Revoke an issuing authority"),
     "open-bank-account": ("开立行内账户", "Open a bank account for staff"),
 }
 SCOPES: dict[str, Label] = {

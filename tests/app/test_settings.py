@@ -124,3 +124,11 @@ def test_settings_do_not_change() -> None:
     settings = Settings.from_env(PRODUCTION)
     with pytest.raises(AttributeError):
         settings.max_body = 1  # type: ignore[misc]
+
+
+def test_a_token_needs_label_and_pin() -> None:
+    environ = PRODUCTION | {"YUNLIAN_PKCS11_LIBRARY": "/usr/lib/token.so", "YUNLIAN_PKCS11_TOKEN": "yunlian"}
+    assert problems_of(environ) == ["YUNLIAN_PKCS11_PIN is missing beside YUNLIAN_PKCS11_LIBRARY"]
+    settings = Settings.from_env(environ | {"YUNLIAN_PKCS11_PIN": "8642"})
+    assert settings.pkcs11_token == "yunlian"
+    assert "8642" not in repr(settings)

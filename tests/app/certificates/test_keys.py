@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from app.certificates.keys import open_keystore
 from app.certificates.ports import SignerOrder
 from app.certificates.problems import KeyReused
 from app.certificates.signer_issuer import EmbeddedSignerIssuer, describe_signer_issuer
-from app.settings import SettingsInvalid
 from app.wiring import Services
 from pki.authority import SignatureBinding
 from pki.keystores import SealedKeyStore
@@ -47,12 +45,6 @@ def test_sealed_files_unless_a_token_is_named(services: Services) -> None:
     store = open_keystore(services.settings)
     assert isinstance(store, SealedKeyStore)
     assert "issuing-api" in store.names()
-
-
-def test_a_token_needs_label_and_pin() -> None:
-    named: Any = SimpleNamespace(pkcs11_library="/x.so", pkcs11_token="yunlian", pkcs11_pin=None)
-    with pytest.raises(SettingsInvalid, match="PKCS11_PIN"):
-        open_keystore(named)
 
 
 @pytest.mark.skipif(SOFTHSM is None or not shutil.which("softhsm2-util"), reason="SoftHSM2 is not installed")
