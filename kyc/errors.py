@@ -97,6 +97,42 @@ class ImageAnimated(ImageRejected):
     code = "image-animated"
 
 
+class DocumentRejected(KycError):
+    """No portrait can be taken from a photographed document; the subclass says why."""
+
+    code = "document-rejected"
+
+
+class DocumentFaceMissing(DocumentRejected):
+    """No face on the document."""
+
+    code = "document-no-face"
+
+
+class DocumentSeveralFaces(DocumentRejected):
+    """More than one face that could be the portrait."""
+
+    code = "document-several-faces"
+
+
+class DocumentFaceTooSmall(DocumentRejected):
+    """Too few pixels to compare with."""
+
+    code = "document-face-too-small"
+
+
+class DocumentBlurred(DocumentRejected):
+    """Out of focus or shaken."""
+
+    code = "document-blurred"
+
+
+class DocumentGlare(DocumentRejected):
+    """A reflection covers a part of the portrait."""
+
+    code = "document-glare"
+
+
 class FaceCheckFailed(KycError):
     """The face check did not pass; `code` is the reason told to the person."""
 

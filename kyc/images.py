@@ -78,6 +78,13 @@ def shrink(image: Image, longest: int) -> Image:
     return np.asarray(Pillow.fromarray(image).resize(size, Pillow.Resampling.BOX), dtype=np.uint8)
 
 
+def encode_jpeg(image: Image) -> bytes:
+    """The picture as a JPEG file of high quality without any metadata."""
+    file = io.BytesIO()
+    Pillow.fromarray(image).save(file, "JPEG", quality=95, subsampling=0)
+    return file.getvalue()
+
+
 def mirror(image: Image) -> Image:
     """The picture as in a mirror (left and right exchanged), contiguous as the engine needs it."""
     return np.ascontiguousarray(image[:, ::-1])
