@@ -50,12 +50,12 @@ def protected(*, scope: str, content: bool = True) -> Callable[[Callable[..., Ga
         @wraps(view)
         def guarded(**path: Any) -> Response:
             services = current_services()
-            attempt = Attempt(g.request_id)
+            attempt = g.gateway_attempt = Attempt(g.request_id)
             try:
                 incoming = read_request(services)
                 verified = verify_request(services, attempt, incoming, scope=scope, content=content)
             except Problem as refusal:
-                g.gateway_refusal = refusal
+                attempt.refusal = refusal
                 record_refusal(services, attempt, refusal, str(request.url_rule))
                 raise
             answer = view(verified=verified, **path)

@@ -21,15 +21,20 @@ REFUSALS: Counter[str] = Counter()
 def record_refusal(services: Services, attempt: Attempt, refusal: Problem, route: str) -> None:
     """Count and journal a refusal, in a transaction of its own: no personal data, no content, no token.
 
-    A stranger's request is only counted and logged, so that nobody without a token can fill the journal.
+    A stranger's request is only counted and logged, so that nobody without a token can fill the journal; of those
+    beyond a quota, the first of each window is kept.
     """
     REFUSALS[refusal.code] += 1
     facts = {"request_id": attempt.request_id, "route": route, "problem": refusal.code}
     log.info("request refused", extra={**facts, "client_id": attempt.client_id})
-    if attempt.client_id is None:
+    if attempt.client_id is None or _is_repeated(attempt):
         return
     body = {"problem": refusal.code, "route": route}
     with services.transaction() as session:
         services.journal.append(
             session, "request-refused", subject=attempt.request_id, actor=attempt.client_id, body=body
         )
+
+
+def _is_repeated(attempt: Attempt) -> bool:
+    return attempt.rate is not None and attempt.rate.exceeded and not attempt.rate.first_exceeded

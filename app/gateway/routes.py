@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, request
 from app.gateway.answers import sign_response
 from app.gateway.challenges import challenge
 from app.gateway.protect import read_head
+from app.gateway.verify import Attempt
 from app.oauth.dpop import server_nonce
 from app.wiring import current_services
 
@@ -20,9 +21,11 @@ def sign_answer(response: Response) -> Response:
     if not request.path.startswith("/api/v1/"):
         return response
     services = current_services()
-    incoming = read_head(services)
+    incoming, attempt = read_head(services), g.get("gateway_attempt", Attempt(""))
+    if attempt.rate is not None:
+        response.headers.update(attempt.rate.fields())
     if response.status_code == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = challenge(incoming, g.get("gateway_refusal"))
+        response.headers["WWW-Authenticate"] = challenge(incoming, attempt.refusal)
     if incoming.headers.get("authorization", "").startswith("DPoP "):
         response.headers["DPoP-Nonce"] = server_nonce(services)
     return sign_response(services, response, incoming)

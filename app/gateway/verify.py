@@ -22,11 +22,12 @@ from app.gateway.problems import (
     Replayed,
     UseDpopNonce,
 )
+from app.gateway.ratelimits import RateVerdict, count_request
 from app.gateway.requests import IncomingRequest, UnverifiedRequest, component_values, parse_request
 from app.oauth.authorizations import StandingAuthorization, get_standing_cached
 from app.oauth.dpop import InvalidProof, KeyProof, NonceNeeded, spend_proof, verify_proof
 from app.oauth.tokens import AccessToken, TokenInvalid, verify_access_token
-from app.problems import Fault, NotFound
+from app.problems import Fault, NotFound, Problem, TooManyRequests
 from pki.errors import InvalidIdentifier
 from pki.identifiers import parse_product_urn
 
@@ -38,10 +39,12 @@ WINDOW = timedelta(seconds=60)  # how far `created` may be from the bank's clock
 
 @dataclass(slots=True)
 class Attempt:
-    """A request on its way through the checks; `client_id` is set as soon as it is proven."""
+    """A request on its way through the checks; what is proven is set at once, and in the end why it was refused."""
 
     request_id: str
     client_id: str | None = None
+    rate: RateVerdict | None = None
+    refusal: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,10 @@ def verify_request(
     api_certificate = _verify_api_certificate(services, token, unverified)
     # 5. The message signature, the digest, `created`.
     _verify_message(services, api_certificate, unverified, incoming)
-    # 6. The nonce and the DPoP proof, spent only now that the signature is good.
-    _spend_nonce(services, api_certificate, unverified, key_proof)
+    # 6. The nonce and the DPoP proof, spent only now that the signature is good; then the request counts.
+    attempt.rate = _spend_nonce(services, token, api_certificate, unverified, key_proof, scope)
+    if attempt.rate.exceeded:
+        raise TooManyRequests("the application's quota for this product is used up", retry_after=attempt.rate.reset)
     signed = certificate = None
     if unverified.sealed_content is not None:
         # 7. Decryption.
@@ -179,17 +184,21 @@ def _verify_message(
 
 
 def _spend_nonce(
-    services: Services, certificate: KnownCertificate, unverified: UnverifiedRequest, key_proof: KeyProof | None
-) -> None:
+    services: Services,
+    token: AccessToken,
+    certificate: KnownCertificate,
+    unverified: UnverifiedRequest,
+    key_proof: KeyProof | None,
+    product: str,
+) -> RateVerdict:
     # `created` lets the message in until WINDOW after it; the second WINDOW is for clocks that were set back.
     forget_at = datetime.fromtimestamp(unverified.created, UTC) + 2 * WINDOW
     with services.transaction() as session:
         fresh = once.spend(session, "message-nonce", certificate.x5t_s256, unverified.nonce, forget_at)
         fresh_proof = key_proof is None or spend_proof(session, key_proof)
-    if not fresh:
-        raise Replayed("the nonce was used before")
-    if not fresh_proof:
-        raise Replayed("the DPoP proof was used before")
+        if fresh and fresh_proof:
+            return count_request(services, session, token.application_id, product)
+    raise Replayed("the nonce was used before" if not fresh else "the DPoP proof was used before")
 
 
 def _verify_product_certificate(services: Services, token: AccessToken, named: object) -> KnownCertificate:

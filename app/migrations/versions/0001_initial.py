@@ -122,6 +122,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("issuer", "is_delta", name=op.f("pk_published_crls")),
     )
     op.create_table(
+        "rate_windows",
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("window", sa.Integer(), nullable=False),
+        sa.Column("used", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_rate_windows")),
+    )
+    op.create_table(
         "revocation_epoch",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -796,6 +803,7 @@ def downgrade() -> None:
 
     op.drop_table("revoked_tokens")
     op.drop_table("revocation_epoch")
+    op.drop_table("rate_windows")
     op.drop_table("published_crls")
     op.drop_table("person_keys")
     op.drop_table("payment_daily_use")

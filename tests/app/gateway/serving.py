@@ -52,6 +52,7 @@ def platforms_door(var: Path, database_url: str, workers: int, **overrides: str)
         PLATFORMS_BIND=bind,
         PLATFORMS_WORKERS=str(workers),
         DOORS="platforms",
+        REQUESTS_PER_MINUTE="1000000",
         **overrides,
     )
     services = build_services(Settings.from_env(environment))

@@ -1,0 +1,100 @@
+"""How many requests an application may send for one product in a minute, counted by all workers together.
+
+Only fresh requests with a good message signature are counted, so nobody can use up another's quota. The count goes
+into the transaction that spends the nonce and costs no commit of its own; where a Redis is configured it counts
+instead, and the database goes on where Redis is away.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import case
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.gateway.models import RateWindow
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+log = logging.getLogger(__name__)
+
+WINDOW = 60  # seconds
+DEFAULT_QUOTA = 6000  # requests of one application for one product in a window
+
+
+@dataclass(frozen=True, slots=True)
+class RateVerdict:
+    """Where an application stands: `used` of `quota` in this window, which ends in `reset` seconds."""
+
+    policy: str
+    quota: int
+    used: int
+    reset: int
+
+    @property
+    def exceeded(self) -> bool:
+        return self.used > self.quota
+
+    @property
+    def first_exceeded(self) -> bool:
+        """Whether this is the first refusal of the window, the one that is worth an entry in the journal."""
+        return self.used == self.quota + 1
+
+    def fields(self) -> dict[str, str]:
+        """RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10 §3, §4)."""
+        return {
+            "RateLimit-Policy": f'"{self.policy}";q={self.quota};w={WINDOW}',
+            "RateLimit": f'"{self.policy}";r={max(0, self.quota - self.used)};t={self.reset}',
+        }
+
+
+def count_request(services: Services, session: Session, application_id: str, product: str) -> RateVerdict:
+    """Count one request, in the caller's transaction."""
+    now = int(services.clock().timestamp())
+    name, window = f"{application_id}:{product}", now // WINDOW
+    redis_url: str | None = getattr(services.settings, "redis_url", None)
+    used = _count_in_redis(redis_url, name, window) if redis_url else None
+    if used is None:
+        used = _count_in_database(session, name, window)
+    quota: int = getattr(services.settings, "requests_per_minute", DEFAULT_QUOTA)
+    return RateVerdict(product, quota, used, WINDOW - now % WINDOW)
+
+
+def _count_in_database(session: Session, name: str, window: int) -> int:
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(RateWindow).values(name=name, window=window, used=1)
+    same = RateWindow.window == statement.excluded.window
+    counted = session.scalar(
+        statement.on_conflict_do_update(
+            index_elements=[RateWindow.name],
+            set_={"window": statement.excluded.window, "used": case((same, RateWindow.used + 1), else_=1)},
+        ).returning(RateWindow.used)
+    )
+    return int(counted or 0)
+
+
+def _count_in_redis(url: str, name: str, window: int) -> int | None:
+    """None where Redis does not answer."""
+    import redis  # noqa: PLC0415 - needed only where it is configured
+
+    key = f"yunlian:rate:{name}:{window}"
+    try:
+        with _redis(url).pipeline() as pipeline:
+            pipeline.incr(key)
+            pipeline.expire(key, 2 * WINDOW)
+            return int(pipeline.execute()[0])
+    except redis.RedisError:
+        log.warning("Redis does not answer; the database counts requests")
+        return None
+
+
+@lru_cache(maxsize=4)
+def _redis(url: str) -> Any:
+    import redis  # noqa: PLC0415 - see above
+
+    return redis.Redis.from_url(url, socket_timeout=0.2, socket_connect_timeout=0.2)
