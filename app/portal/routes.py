@@ -44,7 +44,11 @@ def start() -> Page:
     services = current_services()
     with services.reading() as session:
         figures = count_for(services, session, account)
-    return render_template("portal/start.html", own=account, places=places_of(account.role), figures=figures), 200
+        checkpoint = services.journal.newest_checkpoint(session)
+    page = render_template(
+        "portal/start.html", own=account, places=places_of(account.role), figures=figures, checkpoint=checkpoint
+    )
+    return page, 200
 
 
 @blueprint.get("/docs")

@@ -68,6 +68,19 @@ def signed(token: str) -> Response:
     return _pdf(token, "contract-signed.pdf", after_signature=True)
 
 
+@blueprint.get("/<token>/checkpoint.txt")
+def checkpoint(token: str) -> Response:
+    """The journal's newest signed head, for the party to keep: with it nobody can rewrite what came before."""
+    _participant(token)
+    services = current_services()
+    with services.reading() as session:
+        note = services.journal.newest_checkpoint(session)
+    if note is None:
+        abort(404)
+    headers = {"Content-Disposition": 'attachment; filename="yunlian-journal-head.txt"'}
+    return Response(note, content_type="text/plain; charset=utf-8", headers=headers)
+
+
 @blueprint.get("/<token>/pages/<int:number>.png")
 def page_picture(token: str, number: int) -> Response:
     """One page as a picture, so that any phone shows exactly the bytes that are signed."""
