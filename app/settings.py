@@ -57,6 +57,7 @@ class Settings:
     data_key: bytes = field(repr=False)
     keystore_passphrase: bytes = field(repr=False)
     root_passphrase: bytes | None = field(default=None, repr=False)
+    redis_url: str | None = field(default=None, repr=False)
     pkcs11_library: str | None = None
     pkcs11_token: str | None = None
     pkcs11_pin: str | None = field(default=None, repr=False)
@@ -100,6 +101,7 @@ class _Reader:
             "data_key": self._key("DATA_KEY"),
             "keystore_passphrase": self._secret("KEYSTORE_PASSPHRASE").encode(),
             "root_passphrase": (self._optional("ROOT_PASSPHRASE") or "").encode() or None,
+            "redis_url": self._redis(),
             **self._token(),
             "people_url": self._url("PEOPLE_URL", None if production else "https://localhost:8443"),
             "issuer_url": self._url("ISSUER_URL", None if production else "https://localhost:9443"),
@@ -186,6 +188,12 @@ class _Reader:
             self._problems.append(f"YUNLIAN_{name} is not a whole number from {least} to {most}")
             return default
         return int(text)
+
+    def _redis(self) -> str | None:
+        url = self._optional("REDIS_URL") or None
+        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
+            self._problems.append("YUNLIAN_REDIS_URL must begin with redis://, rediss:// or unix://")
+        return url
 
     def _token(self) -> dict[str, str | None]:
         library, token, pin = (self._optional(f"PKCS11_{name}") for name in ("LIBRARY", "TOKEN", "PIN"))
