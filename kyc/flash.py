@@ -72,8 +72,8 @@ class LitFace:
 class FlashFigures:
     """What eight lit frames show.
 
-    `response`: correlation of the face's light, over that of the room, with the colours asked for, mean of the three
-    primaries. `strength`: how much brighter a lit primary makes the face, as a share of its light without it.
+    `response`: correlation of the face's colour with the colours asked for. `strength`: how much brighter a lit
+    primary makes the face than the other two, natural logarithm, less what it does to the room beside it.
     `shading`: how far the strength falls off towards the sides of the face, as a share of how far it would on an
     ellipsoid before a lamp at the camera; 0 for a plane, about 1 for a head.
     """
@@ -111,20 +111,29 @@ def flash_figures(lit: Sequence[LitFace], colours: Sequence[Colour]) -> FlashFig
     if len(lit) != len(colours) or set(colours) != set(Colour):
         return NOTHING_SEEN
     skin = np.array([face.skin for face in lit])  # (frames, rows, columns, 3)
-    room = np.array([face.room for face in lit])[:, None, None, :]
-    asked = np.array([colour.primaries for colour in colours], dtype=np.float64)  # (frames, 3)
-    # Over the room, so that neither exposure nor white balance, which change all pixels, looks like an answer.
-    seen = skin / np.maximum(room, _DARKEST)
-    whole = seen[:, _FACE].mean(axis=1)
-    response = float(np.mean([_correlation(whole[:, primary], asked[:, primary]) for primary in range(3)]))
-    lit_mean = np.einsum("fyxp,fp->yxp", seen, asked) / asked.sum(axis=0)
-    dark_mean = np.einsum("fyxp,fp->yxp", seen, 1 - asked) / (1 - asked).sum(axis=0)
-    rise = (lit_mean / np.maximum(dark_mean, _DARKEST) - 1).mean(axis=2)
     usable = _FACE & (skin.min(axis=(0, 3)) > _DARKEST) & (skin.max(axis=(0, 3)) < _BRIGHTEST)
     if usable.sum() < _FEWEST_CELLS:
         return NOTHING_SEEN
-    strength = float(np.median(rise[usable]))
-    return FlashFigures(response=response, strength=strength, shading=_shading(rise[usable], _FACING[usable]))
+    room = np.maximum([face.room for face in lit], _DARKEST)
+    asked = _chroma(np.array([colour.primaries for colour in colours], dtype=np.float64))
+    cells = _chroma(np.log(skin[:, usable]))  # (frames, cells, 3)
+    face = cells.mean(axis=1)
+    rises = np.einsum("fcp,fp->c", cells, asked) / (asked**2).sum()
+    strength = float(rises.mean()) - _rise(_chroma(np.log(room)), asked)
+    return FlashFigures(_correlation(face, asked), strength, _shading(rises, _FACING[usable]))
+
+
+def _chroma(values: Floats) -> Floats:
+    """What differs between the primaries, and between frames: (frames, ..., 3) without the means of either.
+
+    So neither exposure, which changes all three alike, nor the colour of the skin looks like an answer.
+    """
+    of_frames = values - values.mean(axis=-1, keepdims=True)
+    return np.asarray(of_frames - of_frames.mean(axis=0, keepdims=True), dtype=np.float64)
+
+
+def _rise(seen: Floats, asked: Floats) -> float:
+    return float((seen * asked).sum() / (asked**2).sum())
 
 
 def _shading(rise: Floats, facing: Floats) -> float:
@@ -136,8 +145,7 @@ def _shading(rise: Floats, facing: Floats) -> float:
 
 
 def _correlation(first: Floats, second: Floats) -> float:
-    a, b = first - first.mean(), second - second.mean()
-    return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-9))
+    return float((first * second).sum() / max(float(np.linalg.norm(first) * np.linalg.norm(second)), 1e-9))
 
 
 def _room(image: Image, middle: Floats, distance: float) -> Floats:

@@ -125,7 +125,7 @@ def test_a_puppet_tinted_as_a_whole_does_not():
 
     with pytest.raises(LivenessFailed) as caught:
         check_face(session(scene))
-    assert caught.value.check == "flash-response"
+    assert caught.value.check == "flash-strength"
 
 
 def test_a_frame_for_every_colour():
