@@ -129,10 +129,11 @@ class Issuer:
     def fixed_extensions(self, profile: Profile, request: CertificateRequest) -> bytes:
         """What is the same in all certificates for this profile, kind of key and policies."""
         policies = _policies(profile, request)
-        variant = (profile.name, key_kind(request.public_key), policies)
+        kind = key_kind(request.public_key)
+        variant = (profile.name, kind, policies)
         if variant not in self._fixed:
             publication = _publication(profile.revocation, self)
-            self._fixed[variant] = _fixed_extensions(profile, request, policies, self.key_identifier) + publication
+            self._fixed[variant] = _fixed_extensions(profile, kind, policies, self.key_identifier) + publication
         return self._fixed[variant]
 
 
@@ -155,7 +156,7 @@ def assemble(
     if issuer:
         fixed = issuer.fixed_extensions(profile, request)
     else:
-        fixed = _fixed_extensions(profile, request, _policies(profile, request), key_id)
+        fixed = _fixed_extensions(profile, key_kind(request.public_key), _policies(profile, request), key_id)
     return der.sequence(
         _VERSION_3,
         der.integer(new_serial_number()),
@@ -179,7 +180,7 @@ def _check_request(profile: Profile, request: CertificateRequest) -> None:
             raise ProfileViolation(profile.name, fault)
 
     uris = request.subject_alternative_uris
-    demand(profile.key_usage_for(request.public_key) is not None, "the key type does not serve this purpose")
+    demand(profile.key_usage_for(key_kind(request.public_key)) is not None, "the key type does not serve this purpose")
     demand(len(uris) == (profile.uri_prefix is not None), "the number of alternative URIs")
     demand(all(uri.startswith(profile.uri_prefix or "") for uri in uris), "the kind of alternative URI")
     demand(bool(request.dns_names) == profile.needs_dns_names, "DNS names")
@@ -223,9 +224,9 @@ def _own_extensions(request: CertificateRequest, key_id: bytes) -> bytes:
 
 
 def _fixed_extensions(
-    profile: Profile, request: CertificateRequest, policies: tuple[ObjectIdentifier, ...], issuer_key_id: bytes
+    profile: Profile, kind: str, policies: tuple[ObjectIdentifier, ...], issuer_key_id: bytes
 ) -> bytes:
-    key_usage = profile.key_usage_for(request.public_key)
+    key_usage = profile.key_usage_for(kind)
     assert key_usage is not None
     extensions = _extension(x509.AuthorityKeyIdentifier(issuer_key_id, None, None))
     extensions += _extension(key_usage, critical=True)

@@ -12,7 +12,7 @@ from pki.binding import SignatureBinding
 from pki.csr import CheckedCsr, parse_csr
 from pki.errors import InvalidIdentifier, PreparedTwice, ProfileViolation
 from pki.keys import PrivateKey, PublicKey
-from pki.lint import verify_lint
+from pki.lint import Linter
 from pki.ports import Clock
 from pki.profiles import ISSUING, OCSP, ROOT, IssuingRole, Profile, policies_of_role
 from pki.signatures import SignatureAlgorithm, algorithm_of, sign, signed
@@ -40,17 +40,10 @@ _AUTHORITY_NAME = re.compile(rf"({'|'.join(IssuingRole)})(?:-([2-9]|[1-9][0-9]{{
 class PreparedCertificate:
     """A certificate that passed every check and waits for its one signature."""
 
-    def __init__(self, profile: Profile, authority: "IssuingAuthority", to_be_signed: bytes, twin: x509.Certificate):
+    def __init__(self, profile: Profile, authority: "IssuingAuthority", to_be_signed: bytes):
         self.profile = profile
-        self.twin = twin
-        """The same certificate with an empty signature: good for reading, worth nothing."""
         self._authority = authority
         self._to_be_signed = [to_be_signed]
-
-    @property
-    def serial_number(self) -> int:
-        """The serial number that the certificate will have."""
-        return self.twin.serial_number
 
     def spend(self, authority: "IssuingAuthority") -> bytes:
         """Hand out the TBSCertificate (DER), once. Raises PreparedTwice."""
@@ -78,11 +71,13 @@ class IssuingAuthority:
     urls: PublicationUrls
     clock: Clock
     _issuer: Issuer = field(init=False, repr=False)
+    _linter: Linter = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.key.public_key() != self.certificate.public_key():
             raise ProfileViolation(self.name, "the key is not that of the certificate")
         object.__setattr__(self, "_issuer", Issuer(self.name, self.certificate, self.urls))
+        object.__setattr__(self, "_linter", Linter(self.certificate))
 
     def prepare(self, profile: Profile, request: CertificateRequest) -> PreparedCertificate:
         """Check the request, encode the certificate and lint that; the key signs nothing yet.
@@ -93,9 +88,8 @@ class IssuingAuthority:
         keys.check_public_key(request.public_key)
         algorithm = algorithm_of(self.key)
         to_be_signed = assemble(profile, request, self._issuer, algorithm, self.clock())
-        twin = _certificate(to_be_signed, algorithm, b"")
-        verify_lint(twin, profile, self.certificate)
-        return PreparedCertificate(profile, self, to_be_signed, twin)
+        self._linter.verify(to_be_signed, profile)
+        return PreparedCertificate(profile, self, to_be_signed)
 
     def issue(self, prepared: PreparedCertificate) -> x509.Certificate:
         """Sign what was prepared. Raises PreparedTwice."""
@@ -117,8 +111,8 @@ def create_root(subject: Subject, key: PrivateKey, urls: PublicationUrls, clock:
     request = CertificateRequest(subject, public_key)
     algorithm = algorithm_of(key)
     to_be_signed = assemble(ROOT, request, None, algorithm, clock())
-    twin = _certificate(to_be_signed, algorithm, b"")
-    verify_lint(twin, ROOT, twin)
+    unsigned = _certificate(to_be_signed, algorithm, b"")
+    Linter(unsigned).verify(to_be_signed, ROOT)
     certificate = _certificate(to_be_signed, algorithm, sign(key, to_be_signed))
     return IssuingAuthority(ROOT_NAME, certificate, (), key, urls, clock)
 

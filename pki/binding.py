@@ -33,6 +33,15 @@ class SignatureBinding:
         )
         return x509.UnrecognizedExtension(SIGNATURE_BINDING, value)
 
+    @classmethod
+    def parse(cls, value: bytes) -> "SignatureBinding":
+        """From the value of the extension. Raises InvalidBinding."""
+        try:
+            decoded = asn1.decode_der(_Asn1Binding, value)
+        except ValueError as exc:
+            raise InvalidBinding("the extension is malformed") from exc
+        return cls(decoded.face_evidence_root, decoded.consent_sha256, decoded.document_sha256)
+
 
 @asn1.sequence
 class _Asn1Binding:
@@ -45,11 +54,10 @@ def get_signature_binding(certificate: x509.Certificate) -> SignatureBinding:
     """The binding in a signer certificate. Raises InvalidBinding where it is missing or malformed."""
     try:
         extension = certificate.extensions.get_extension_for_oid(SIGNATURE_BINDING).value
-        assert isinstance(extension, x509.UnrecognizedExtension)
-        value = asn1.decode_der(_Asn1Binding, extension.value)
     except (x509.ExtensionNotFound, ValueError) as exc:
         raise InvalidBinding("the extension is missing or malformed") from exc
-    return SignatureBinding(value.face_evidence_root, value.consent_sha256, value.document_sha256)
+    assert isinstance(extension, x509.UnrecognizedExtension)
+    return SignatureBinding.parse(extension.value)
 
 
 class PortraitAssurance(StrEnum):
@@ -64,6 +72,14 @@ class PortraitAssurance(StrEnum):
         """The private extension PORTRAIT_ASSURANCE, whose value is a UTF8String."""
         return x509.UnrecognizedExtension(PORTRAIT_ASSURANCE, asn1.encode_der(self.value))
 
+    @classmethod
+    def parse(cls, value: bytes) -> "PortraitAssurance":
+        """From the value of the extension. Raises InvalidBinding."""
+        try:
+            return cls(asn1.decode_der(str, value))
+        except ValueError as exc:
+            raise InvalidBinding("the portrait's assurance is malformed") from exc
+
 
 def find_portrait_assurance(certificate: x509.Certificate) -> PortraitAssurance | None:
     """What a signer certificate says of the portrait; None where it says nothing. Raises InvalidBinding."""
@@ -72,7 +88,4 @@ def find_portrait_assurance(certificate: x509.Certificate) -> PortraitAssurance 
     except x509.ExtensionNotFound:
         return None
     assert isinstance(extension, x509.UnrecognizedExtension)
-    try:
-        return PortraitAssurance(asn1.decode_der(str, extension.value))
-    except ValueError as exc:
-        raise InvalidBinding("the portrait's assurance is malformed") from exc
+    return PortraitAssurance.parse(extension.value)

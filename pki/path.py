@@ -31,6 +31,7 @@ from pki.errors import (
 from pki.keys import check_public_key
 from pki.profiles import PROFILES, VALIDITY_ASSURED_SHORT_TERM, Profile
 from pki.revocation import RevocationState
+from pki.suite import key_kind
 
 MAXIMUM_LENGTH = 4  # certificates, leaf and anchor included
 MAXIMUM_SIGNATURE_CHECKS = 16
@@ -206,7 +207,7 @@ def _check_purpose(leaf: x509.Certificate, profile: Profile) -> None:
     if constraints is not None and constraints.ca:
         raise WrongPurpose(_name(leaf), "it is an authority")
     try:
-        expected_usage = profile.key_usage_for(check_public_key(leaf.public_key()))
+        expected_usage = profile.key_usage_for(key_kind(check_public_key(leaf.public_key())))
     except (WeakKey, ValueError, UnsupportedAlgorithm) as exc:
         raise WrongPurpose(_name(leaf), "its key is too weak or of an unknown type") from exc
     if expected_usage is None or _find(extensions, x509.KeyUsage) != expected_usage:

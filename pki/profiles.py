@@ -14,9 +14,6 @@ from types import MappingProxyType
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
-from pki.keys import PublicKey
-from pki.suite import key_kind
-
 # Private object identifiers, under the arc of the UUID 0e9b3a63-d7fd-4605-a2fa-0c20fe77f67f (ITU-T X.667 §7)
 
 _ARC = "2.25.19415182244252287225712460991290668671"
@@ -103,11 +100,11 @@ class Profile:
     needs_binding: bool = False
     needs_organization: bool = True
 
-    def key_usage_for(self, public_key: PublicKey) -> x509.KeyUsage | None:
-        """The key usage of this profile for such a key; None where the profile does not take it."""
+    def key_usage_for(self, kind: str) -> x509.KeyUsage | None:
+        """The key usage of this profile for such a key (`pki.suite.key_kind`); None where it does not take it."""
         if isinstance(self.key_usage, x509.KeyUsage):
             return self.key_usage
-        return self.key_usage.get(key_kind(public_key))
+        return self.key_usage.get(kind)
 
 
 _YEAR = timedelta(days=365)

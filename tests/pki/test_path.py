@@ -25,6 +25,7 @@ from pki.path import MAXIMUM_SIGNATURE_CHECKS, Purpose, TrustPolicy, validate_pa
 from pki.ports import PrivateKey
 from pki.profiles import API, ISSUING, PRODUCT_SIGN, PROFILES, SIGNER, Profile
 from pki.revocation import GOOD, Reason, RevocationState
+from pki.suite import key_kind
 from tests.pki.hierarchy import START, Hierarchy, request_for
 
 CA = Hierarchy()
@@ -140,7 +141,7 @@ def forge(
 
 
 def leaf_extensions(profile: Profile, key: PrivateKey) -> list[tuple[x509.ExtensionType, bool]]:
-    usage = profile.key_usage_for(key.public_key())
+    usage = profile.key_usage_for(key_kind(key))
     assert usage
     assert profile.policy
     return [

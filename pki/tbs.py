@@ -1,0 +1,76 @@
+"""TBSCertificate (RFC 5280 §4.1) as it stands in the octets, without what they mean.
+
+A second decoder beside that of `x509.Certificate`: strict about DER, and it costs a fraction, because it leaves
+closed what its reader does not open.
+"""
+
+from typing import Annotated, Literal
+
+from cryptography.hazmat import asn1
+from cryptography.x509.oid import ObjectIdentifier
+
+from pki import der
+
+
+@asn1.sequence
+class Validity:
+    not_before: asn1.UTCTime | asn1.GeneralizedTime
+    not_after: asn1.UTCTime | asn1.GeneralizedTime
+
+
+@asn1.sequence
+class Attribute:
+    """AttributeTypeAndValue, in one of the two kinds of string that RFC 5280 §4.1.2.4 wants."""
+
+    oid: ObjectIdentifier
+    value: str | asn1.PrintableString
+
+    @property
+    def text(self) -> str:
+        return self.value if isinstance(self.value, str) else self.value.as_str()
+
+
+@asn1.sequence
+class Extension:
+    oid: ObjectIdentifier
+    critical: Annotated[bool, asn1.Default(False)]
+    value: bytes
+
+
+@asn1.sequence
+class TbsCertificate:
+    """Without the unique identifiers, which RFC 5280 §4.1.2.8 forbids."""
+
+    version: Annotated[int, asn1.Explicit(0)]
+    serial_number: int
+    signature: asn1.TLV
+    issuer: asn1.TLV
+    validity: Validity
+    subject: list[asn1.SetOf[Attribute]]
+    subject_public_key_info: asn1.TLV
+    extensions: Annotated[list[Extension], asn1.Explicit(3)]
+
+
+_Uri = Annotated[asn1.Variant[asn1.IA5String, Literal["URI"]], asn1.Implicit(6)]
+_DnsName = Annotated[asn1.Variant[asn1.IA5String, Literal["DNS"]], asn1.Implicit(2)]
+
+
+@asn1.sequence
+class _AlternativeNames:
+    names: list[_Uri | _DnsName]
+
+
+def parse_tbs(octets: bytes) -> TbsCertificate:
+    """Raises ValueError."""
+    return asn1.decode_der(TbsCertificate, octets)
+
+
+def octets_of(value: asn1.TLV) -> bytes:
+    """The whole value, with the tag and the one length that DER allows."""
+    return der.tlv(value.tag_bytes[0], bytes(value.data))
+
+
+def parse_alternative_names(value: bytes) -> list[tuple[str, str]]:
+    """Pairs of "URI" or "DNS" and the name; raises ValueError for other kinds (RFC 5280 §4.2.1.6)."""
+    decoded = asn1.decode_der(_AlternativeNames, der.sequence(value))  # a SEQUENCE OF is decoded as a field only
+    return [(name.tag, name.value.as_str()) for name in decoded.names]
