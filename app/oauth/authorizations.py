@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import Session, lazyload
 
 from app.certificates.models import CertificateRecord, CertificateState
 from app.db import new_id
@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
 # A platform that also holds the product key proves both identities by one break-in, hence so little.
 PLATFORM_CUSTODY_LIMITS = Limits(single_minor=500_000, daily_minor=5_000_000)
+
+
+_STANDING = (
+    select(Authorization)
+    .options(lazyload(Authorization.application))
+    .where(
+        Authorization.id == bindparam("id"),
+        Authorization.revoked_at.is_(None),
+        Authorization.expires_at > bindparam("now"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +185,7 @@ def list_authorizations(
 
 def find_standing(services: Services, session: Session, authorization_id: str) -> Authorization | None:
     """The authorization if it stands now."""
-    return session.scalars(
-        select(Authorization).where(
-            Authorization.id == authorization_id,
-            Authorization.revoked_at.is_(None),
-            Authorization.expires_at > services.clock(),
-        )
-    ).first()
+    return session.scalars(_STANDING, {"id": authorization_id, "now": services.clock()}).first()
 
 
 def get_standing_cached(services: Services, authorization_id: str) -> StandingAuthorization:

@@ -38,6 +38,10 @@ class FormRequest(OAuth2Request):
         values: dict[str, str] = self.payload.data
         return values
 
+    def again(self) -> FormRequest:
+        """The request as it came: Authlib writes what it finds out into its requests."""
+        return FormRequest(self.method, self.uri, dict(self.form))
+
 
 def parse_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Each parameter at most once, empty ones left out (RFC 6749 §3.1, §3.2). Raises InvalidRequestError."""

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from authlib.oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import OAuth2Request
 from authlib.oauth2.rfc9207 import IssuerParameter
 from flask import Response
-from sqlalchemy import select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
 from app.oauth import client_auth, dpop
@@ -35,6 +35,9 @@ from app.oauth.tokens import LIFETIME, issue_access_token
 
 if TYPE_CHECKING:
     from app.wiring import Services
+
+
+_KEEP_REFRESH_TOKEN = insert(cast(Table, RefreshToken.__table__))
 
 
 class _Issuer(IssuerParameter):
@@ -124,17 +127,16 @@ class Server(AuthorizationServer):
         if "refresh_token" not in token:
             return
         authorization: Authorization = request.user
-        self.session.add(
-            RefreshToken(
-                token_sha256=digest(token["refresh_token"]),
-                application_id=request.client.application.id,
-                authorization_id=authorization.id,
-                scope=token["scope"],
-                issued_at=self.services.clock(),
-                expires_at=authorization.expires_at,
-                revoked_at=None,
-            )
-        )
+        row = {
+            "token_sha256": digest(token["refresh_token"]),
+            "application_id": request.client.application.id,
+            "authorization_id": authorization.id,
+            "scope": token["scope"],
+            "issued_at": self.services.clock(),
+            "expires_at": authorization.expires_at,
+            "revoked_at": None,
+        }
+        self.session.execute(_KEEP_REFRESH_TOKEN, row)
 
     def create_oauth2_request(self, request: OAuth2Request) -> OAuth2Request:
         return request

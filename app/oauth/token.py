@@ -8,7 +8,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from authlib.oauth2.rfc6749 import (
     AuthorizationCodeMixin,
@@ -18,7 +18,7 @@ from authlib.oauth2.rfc6749 import (
     grants,
 )
 from authlib.oauth2.rfc7636 import CodeChallenge
-from sqlalchemy import select, update
+from sqlalchemy import Row, Table, bindparam, select, update
 
 from app.oauth.authorizations import find_standing
 from app.oauth.client_auth import METHODS, Client
@@ -27,6 +27,21 @@ from app.oauth.models import Authorization, AuthorizationCode, RefreshToken
 from app.oauth.scopes import parse_scope
 
 CODE_LIFETIME = timedelta(seconds=60)  # FAPI 2.0 §5.3.2.1
+
+
+# Statements of the hot path are made once, and of tables: making them costs more than SQLite's part, objects even more.
+_CODES = cast(Table, AuthorizationCode.__table__)
+_REDEEM = (
+    update(_CODES)
+    .where(
+        _CODES.c.code_sha256 == bindparam("digest"),
+        _CODES.c.application_id == bindparam("application"),
+        _CODES.c.used_at.is_(None),
+        _CODES.c.expires_at > bindparam("now"),
+    )
+    .values(used_at=bindparam("now"))
+    .returning(*_CODES.c)
+)
 
 
 def digest(value: str) -> bytes:
@@ -54,17 +69,17 @@ class S256Only(CodeChallenge):
 class RedeemedCode(AuthorizationCodeMixin):
     """A code that this request, and no other, has redeemed."""
 
-    row: AuthorizationCode
+    row: Row[Any]  # of the table of AuthorizationCode
 
     def get_redirect_uri(self) -> str:
-        return self.row.redirect_uri
+        return str(self.row.redirect_uri)
 
     def get_scope(self) -> str:
-        return self.row.scope
+        return str(self.row.scope)
 
     @property
     def code_challenge(self) -> str:
-        return self.row.code_challenge
+        return str(self.row.code_challenge)
 
 
 class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
@@ -96,17 +111,8 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
     def query_authorization_code(self, code: str, client: Client) -> RedeemedCode | None:
         """Redeem the code: of parallel requests exactly one gets the row, whatever becomes of it afterwards."""
         now = self.server.services.clock()
-        row = self.server.session.scalars(
-            update(AuthorizationCode)
-            .where(
-                AuthorizationCode.code_sha256 == digest(code),
-                AuthorizationCode.application_id == client.application.id,
-                AuthorizationCode.used_at.is_(None),
-                AuthorizationCode.expires_at > now,
-            )
-            .values(used_at=now)
-            .returning(AuthorizationCode)
-        ).first()
+        redeemed = {"digest": digest(code), "application": client.application.id, "now": now}
+        row = self.server.session.execute(_REDEEM, redeemed).first()
         key_proof = self.server.key_proof
         if row is None or row.dpop_jkt not in {None, key_proof.jkt if key_proof is not None else None}:
             return None
