@@ -3,8 +3,6 @@
 Every class takes plain strings and numbers positionally, so that it survives pickling between processes.
 """
 
-
-
 from __future__ import annotations
 
 from typing import ClassVar

@@ -35,12 +35,8 @@ STEPS = {
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="离线验证证据包 / verify an evidence bundle offline")
     parser.add_argument("bundle", type=Path, help="证据包 / the bundle (.zip)")
-    parser.add_argument(
-        "--trust", type=Path, required=True, help="可信根证书 / trusted root certificates (PEM)"
-    )
-    parser.add_argument(
-        "--at", type=_time, default=datetime.now(UTC), help="验证时间 / time of examination (ISO 8601)"
-    )
+    parser.add_argument("--trust", type=Path, required=True, help="可信根证书 / trusted root certificates (PEM)")
+    parser.add_argument("--at", type=_time, default=datetime.now(UTC), help="验证时间 / time of examination (ISO 8601)")
     options = parser.parse_args(arguments)
     try:
         bundle = options.bundle.read_bytes()
@@ -52,8 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for number, step in enumerate(check_bundle(bundle, anchors, options.at), start=1):
             print(
-                f"✓ {number:2d}. {step.text_zh} / {step.text_en}"
-                + (f"\n       {step.detail}" if step.detail else "")
+                f"✓ {number:2d}. {step.text_zh} / {step.text_en}" + (f"\n       {step.detail}" if step.detail else "")
             )
     except InvalidEvidence as exc:
         print(f"✗ {number + 1:2d}. 验证失败 / failed: {STEPS.get(exc.step, exc.step)}\n       {exc.detail}")
