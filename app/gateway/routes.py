@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, current_app, g, jsonify, request
 
+from app.gateway import openapi
 from app.gateway.answers import sign_response
 from app.gateway.challenges import challenge
 from app.gateway.protect import read_head
@@ -14,6 +15,14 @@ from app.oauth.dpop import server_nonce
 from app.wiring import current_services
 
 blueprint = Blueprint("gateway", __name__)
+
+
+@blueprint.get(openapi.PATH)
+def description() -> Response:
+    """What an integrator's tools read; public."""
+    response = jsonify(openapi.describe_door(current_app, current_services().settings))
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return response
 
 
 @blueprint.after_app_request
