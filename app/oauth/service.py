@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.db import new_id
@@ -32,6 +32,7 @@ __all__ = [
     "PLATFORM_CUSTODY_LIMITS",
     "Limits",
     "ProductAccess",
+    "disable_application",
     "effective_limits",
     "find_product_certificate",
     "get_application",
@@ -90,6 +91,23 @@ def list_applications(session: Session, *, tenant_id: str) -> list[Application]:
     """The applications of a platform, oldest first."""
     query = select(Application).where(Application.tenant_id == tenant_id).order_by(Application.id)
     return list(session.scalars(query))
+
+
+def disable_application(services: Services, session: Session, application_id: str, *, actor: str) -> None:
+    """Switch an application off: it gets no tokens, and those that are out end on all workers within half a second.
+
+    Raises NotFound where there is no such application or it is off already.
+    """
+    disabled = session.scalar(
+        update(Application)
+        .where(Application.id == application_id, Application.disabled_at.is_(None))
+        .values(disabled_at=services.clock())
+        .returning(Application.id)
+    )
+    if disabled is None:
+        raise NotFound("no such application that is on")
+    services.epoch.bump(session)
+    services.journal.append(session, "application-disabled", subject=application_id, actor=actor, body={})
 
 
 def _check_registration(name: str, redirect_uris: Sequence[str], scopes: Sequence[str]) -> None:

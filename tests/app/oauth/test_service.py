@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
+from yunlian import OAuthRefused, Refused
 
 from app.certificates import service as certificates
 from app.oauth import service as oauth
@@ -95,6 +97,21 @@ def test_revocation_moves_the_epoch_and_ends_refresh_tokens(services: Services, 
         get_standing_cached(services, parties.authorization.id)
     with services.transaction() as session, pytest.raises(NotFound):
         oauth.revoke_authorization(services, session, parties.authorization.id, actor="test")
+
+
+def test_disabling_an_application_closes_every_door_at_once(app: Flask, services: Services, parties: Parties) -> None:
+    client, enterprise = parties.platform.client(app), parties.enterprise.client()
+    token, own = parties.token(), client.token()
+    assert client.call("/api/v1/echo", {}, token=token, enterprise=enterprise).status == 200
+    with services.transaction() as session:
+        oauth.disable_application(services, session, parties.platform.application.id, actor="test")
+    for path, used, signer in (("/api/v1/echo", token, enterprise), ("/api/v1/look-up", own.access_token, None)):
+        with pytest.raises(Refused, match="invalid-token"):
+            client.call(path, {}, token=used, enterprise=signer)
+    with pytest.raises(OAuthRefused, match="invalid_client"):
+        client.token()
+    with services.transaction() as session, pytest.raises(NotFound):
+        oauth.disable_application(services, session, parties.platform.application.id, actor="test")
 
 
 def test_an_enterprise_without_certificate_cannot_grant(services: Services, parties: Parties) -> None:
