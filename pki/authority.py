@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -72,12 +73,14 @@ class IssuingAuthority:
     clock: Clock
     _issuer: Issuer = field(init=False, repr=False)
     _linter: Linter = field(init=False, repr=False)
+    _algorithm: SignatureAlgorithm = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.key.public_key() != self.certificate.public_key():
             raise ProfileViolation(self.name, "the key is not that of the certificate")
         object.__setattr__(self, "_issuer", Issuer(self.name, self.certificate, self.urls))
         object.__setattr__(self, "_linter", Linter(self.certificate))
+        object.__setattr__(self, "_algorithm", algorithm_of(self.key))
 
     def prepare(self, profile: Profile, request: CertificateRequest) -> PreparedCertificate:
         """Check the request, encode the certificate and lint that; the key signs nothing yet.
@@ -86,15 +89,14 @@ class IssuingAuthority:
         """
         self._check_role(profile)
         keys.check_public_key(request.public_key)
-        algorithm = algorithm_of(self.key)
-        to_be_signed = assemble(profile, request, self._issuer, algorithm, self.clock())
+        to_be_signed = assemble(profile, request, self._issuer, self._algorithm, self.clock())
         self._linter.verify(to_be_signed, profile)
         return PreparedCertificate(profile, self, to_be_signed)
 
     def issue(self, prepared: PreparedCertificate) -> x509.Certificate:
         """Sign what was prepared. Raises PreparedTwice."""
         to_be_signed = prepared.spend(self)
-        return _certificate(to_be_signed, algorithm_of(self.key), sign(self.key, to_be_signed))
+        return _certificate(to_be_signed, self._algorithm, sign(self.key, to_be_signed))
 
     def _check_role(self, profile: Profile) -> None:
         if self.name == ROOT_NAME:
@@ -146,6 +148,7 @@ def next_generation(role: IssuingRole, names: Iterable[str]) -> str:
     return f"{role}-{latest + 1}" if latest else role.value
 
 
+@lru_cache(maxsize=64)
 def _parse_name(name: str) -> tuple[IssuingRole, int]:
     match = _AUTHORITY_NAME.fullmatch(name)
     if match is None:

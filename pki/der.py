@@ -17,9 +17,9 @@ def tlv(tag: int, *contents: bytes) -> bytes:
     content = b"".join(contents)
     length = len(content)
     if length < 0x80:
-        return bytes((tag, length)) + content
+        return b"%c%c%b" % (tag, length, content)
     octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets + content
+    return b"%c%c%b%b" % (tag, 0x80 | len(octets), octets, content)
 
 
 def sequence(*contents: bytes) -> bytes:
@@ -53,8 +53,8 @@ def object_identifier(oid: ObjectIdentifier) -> bytes:
 
 def time(time: datetime) -> bytes:
     """UTCTime through 2049, GeneralizedTime from then on (RFC 5280 §4.1.2.5); `time` is aware UTC, whole seconds."""
-    digits = time.isoformat(timespec="seconds").encode()[:19].translate(None, b"-T:")
-    return tlv(0x17, digits[2:], b"Z") if time.year < 2050 else tlv(0x18, digits, b"Z")
+    digits = b"%02d%02d%02d%02d%02dZ" % (time.month, time.day, time.hour, time.minute, time.second)
+    return b"\x17\x0d%02d" % (time.year % 100) + digits if time.year < 2050 else tlv(0x18, b"%04d" % time.year, digits)
 
 
 def generalized_time(time: datetime) -> bytes:

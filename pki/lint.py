@@ -10,29 +10,30 @@ is remembered, by the octets themselves: let one of them differ, and they are ju
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
+from pki import der
 from pki.binding import PortraitAssurance, SignatureBinding
 from pki.errors import InvalidBinding, InvalidIdentifier, LintFailed, WeakKey
 from pki.identifiers import organization_identifier, parse_product_urn
-from pki.keys import load_spki, public_key_bits
-from pki.lint_repeated import Repeated, find_in_repeated
+from pki.keys import is_p256_spki, load_spki, public_key_bits
+from pki.lint_repeated import OWN_EXTENSIONS, Repeated, find_in_repeated
 from pki.profiles import PORTRAIT_ASSURANCE, SIGNATURE_BINDING, Profile
 from pki.suite import key_kind
-from pki.tbs import Extension, TbsCertificate, octets_of, parse_alternative_names, parse_tbs
+from pki.tbs import Extension, TbsCertificate, octets_of, parse_alternative_names, parse_extensions, parse_tbs
 
-OWN_EXTENSIONS = frozenset(
-    {x509.SubjectKeyIdentifier.oid, x509.SubjectAlternativeName.oid, SIGNATURE_BINDING, PORTRAIT_ASSURANCE}
-)
+_START_OF_OWN = der.sequence(
+    der.object_identifier(x509.SubjectKeyIdentifier.oid), der.octet_string(der.octet_string(bytes(20)))
+)[:-20]
+"""The subject key identifier, which comes first behind all that repeats; where not, that is a finding."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """What a certificate to be has of its own, what it claims to be, and who limits its validity."""
 
     tbs: TbsCertificate
@@ -58,29 +59,26 @@ class Linter:
 
     def verify(self, to_be_signed: bytes, profile: Profile) -> None:
         """Raises LintFailed with every finding; for what cannot be decoded, or holds a weak key, with that alone."""
-        own: dict[ObjectIdentifier, Extension] = {}
-        others = []
         try:
             tbs = parse_tbs(to_be_signed)
-            for extension in tbs.extensions:
-                if extension.oid in OWN_EXTENSIONS and extension.oid not in own:
-                    own[extension.oid] = extension
-                else:  # also one that is there twice: `pki.lint_repeated` refuses to decode that
-                    others.append((extension.oid, extension.critical, extension.value))
+            repeating, start, rest = bytes(tbs.extensions.data).partition(_START_OF_OWN)
+            listed = parse_extensions(start + rest)
+            own = {extension.oid: extension for extension in listed if extension.oid in OWN_EXTENSIONS}
             names = own.get(x509.SubjectAlternativeName.oid)
             alternative_names = parse_alternative_names(names.value) if names else []
             spki = octets_of(tbs.subject_public_key_info)
-            public_key = load_spki(spki)  # Baseline Requirements §6.1.5 and §6.1.6: type, size, exponent and curve
+            # Baseline Requirements §6.1.5 and §6.1.6: type, size, exponent and curve
+            kind = "P-256" if is_p256_spki(spki) else key_kind(load_spki(spki))
         except (ValueError, WeakKey) as exc:
             raise LintFailed(str(exc)) from exc
         subject = [(attribute.oid, attribute.text) for rdn in tbs.subject for attribute in rdn.as_list()]
         candidate = Candidate(tbs, profile, self._issuer_validity, subject, spki, own, alternative_names)
         findings = [finding for check in CHECKS if (finding := check(candidate)) is not None]
-        repeated = Repeated(
-            tbs.version, octets_of(tbs.signature), octets_of(tbs.issuer), key_kind(public_key), tuple(others)
-        )
-        if self._good.get(repeated) is not profile:
-            findings += find_in_repeated(repeated, to_be_signed, profile, self._issuer)
+        if len(own) < len(listed):
+            findings.append("an extension is there twice, or behind those of its own")
+        repeated = Repeated(tbs.version, octets_of(tbs.signature), octets_of(tbs.issuer), kind, repeating)
+        if findings or self._good.get(repeated) is not profile:
+            findings += find_in_repeated(repeated, own, to_be_signed, profile, self._issuer)
         if findings:
             raise LintFailed("; ".join(findings))
         self._good[repeated] = profile

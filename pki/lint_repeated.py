@@ -3,7 +3,7 @@
 `pki.lint` remembers what was found good, so nothing is read here but what `Repeated` holds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar, cast
 
@@ -12,7 +12,20 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ObjectIdentifier
 
 from pki import der
-from pki.profiles import CUSTODY_POLICIES, VALIDITY_ASSURED_SHORT_TERM, Profile, Revocation
+from pki.profiles import (
+    CUSTODY_POLICIES,
+    PORTRAIT_ASSURANCE,
+    SIGNATURE_BINDING,
+    VALIDITY_ASSURED_SHORT_TERM,
+    Profile,
+    Revocation,
+)
+from pki.tbs import parse_extensions
+
+OWN_EXTENSIONS = frozenset(
+    {x509.SubjectKeyIdentifier.oid, x509.SubjectAlternativeName.oid, SIGNATURE_BINDING, PORTRAIT_ASSURANCE}
+)
+"""What an authority does not repeat; `pki.assembly` puts it behind all that it does."""
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 _ByOid = Mapping[ObjectIdentifier, x509.Extension[x509.ExtensionType]]
@@ -25,7 +38,8 @@ class Repeated(NamedTuple):
     signature: bytes
     issuer: bytes
     key_kind: str
-    extensions: tuple[tuple[ObjectIdentifier, bool, bytes], ...]
+    extensions: bytes
+    """The encodings of whole extensions, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +63,21 @@ class RepeatedPart:
         return {policy.policy_identifier for policy in extension.value} if extension else set()
 
 
-def find_in_repeated(repeated: Repeated, to_be_signed: bytes, profile: Profile, issuer: x509.Certificate) -> list[str]:
-    """What breaks the profile or RFC 5280, in octets that are part of `to_be_signed`."""
+def find_in_repeated(
+    repeated: Repeated,
+    own: Collection[ObjectIdentifier],
+    to_be_signed: bytes,
+    profile: Profile,
+    issuer: x509.Certificate,
+) -> list[str]:
+    """What breaks the profile or RFC 5280 in `to_be_signed`, apart from the extensions `own`."""
     unsigned = der.sequence(to_be_signed, repeated.signature, der.bit_string(b""))
     try:
+        parse_extensions(repeated.extensions)  # they are whole ones
         certificate = x509.load_der_x509_certificate(unsigned)
-        decoded, issuer_name = certificate.extensions, certificate.issuer
+        decoded, issuer_name = _by_oid(certificate.extensions), certificate.issuer
     except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as exc:
         return [str(exc)]
-    present = {oid for oid, _, _ in repeated.extensions}
     part = RepeatedPart(
         profile,
         issuer,
@@ -65,9 +85,14 @@ def find_in_repeated(repeated: Repeated, to_be_signed: bytes, profile: Profile, 
         repeated.key_kind,
         issuer_name,
         certificate.signature_hash_algorithm,
-        {oid: extension for oid, extension in _by_oid(decoded).items() if oid in present},
+        {oid: extension for oid, extension in decoded.items() if oid not in own},
     )
     return [finding for check in CHECKS if (finding := check(part)) is not None]
+
+
+def check_nothing_is_own(part: RepeatedPart) -> str | None:
+    """What is different in every certificate does not stand in what is judged once (`pki.lint`)."""
+    return "an extension of its own before what repeats" if OWN_EXTENSIONS.intersection(part.extensions) else None
 
 
 def check_signature_algorithm(part: RepeatedPart) -> str | None:
@@ -191,6 +216,7 @@ def _find(extensions: _ByOid, kind: type[_Extension]) -> x509.Extension[_Extensi
 
 
 CHECKS: tuple[Callable[[RepeatedPart], str | None], ...] = (
+    check_nothing_is_own,
     check_signature_algorithm,
     check_issuer_name,
     check_authority_key_identifier,

@@ -48,7 +48,13 @@ class TbsCertificate:
     validity: Validity
     subject: list[asn1.SetOf[Attribute]]
     subject_public_key_info: asn1.TLV
-    extensions: Annotated[list[Extension], asn1.Explicit(3)]
+    extensions: Annotated[asn1.TLV, asn1.Explicit(3)]
+    """A SEQUENCE of at least one, for `parse_extensions`."""
+
+
+@asn1.sequence
+class _Extensions:
+    extensions: list[Extension]
 
 
 _Uri = Annotated[asn1.Variant[asn1.IA5String, Literal["URI"]], asn1.Implicit(6)]
@@ -62,7 +68,16 @@ class _AlternativeNames:
 
 def parse_tbs(octets: bytes) -> TbsCertificate:
     """Raises ValueError."""
-    return asn1.decode_der(TbsCertificate, octets)
+    tbs = asn1.decode_der(TbsCertificate, octets)
+    if tbs.extensions.tag_bytes != b"\x30":
+        raise ValueError("the extensions are not a SEQUENCE")
+    return tbs
+
+
+def parse_extensions(octets: bytes) -> list[Extension]:
+    """From their encodings one after the other; raises ValueError."""
+    # a SEQUENCE OF is decoded as a field only
+    return asn1.decode_der(_Extensions, der.sequence(der.sequence(octets))).extensions
 
 
 def octets_of(value: asn1.TLV) -> bytes:

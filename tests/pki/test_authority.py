@@ -8,6 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pki import keys
 from pki.authority import CertificateRequest, Subject, generation_of, next_generation, role_of, sign_issuing
@@ -260,6 +262,20 @@ def test_other_names_have_no_role(name: str) -> None:
     assert role_of("api-2") is IssuingRole.API
     with pytest.raises(InvalidIdentifier):
         role_of(name)
+
+
+TEXT = st.none() | st.text(max_size=30)
+
+
+@given(st.builds(Subject, st.text(max_size=70), TEXT, TEXT, TEXT, TEXT, TEXT, country=st.sampled_from(("CN", "C", ""))))
+def test_a_subject_is_encoded_as_the_name_that_it_is(subject: Subject) -> None:
+    try:
+        expected = subject.name().public_bytes()
+    except ProfileViolation:
+        with pytest.raises(ProfileViolation):
+            subject.encode()
+    else:
+        assert subject.encode() == expected
 
 
 def test_chinese_names_are_kept() -> None:

@@ -5,12 +5,15 @@ from collections.abc import Iterable
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pki import errors, keys
 from pki.errors import WeakKey
 from pki.keys import KeyType
 
 P = 2**255 - 19
+P256 = ec.generate_private_key(ec.SECP256R1()).public_key()
 D = -121665 * pow(121666, -1, P) % P
 
 
@@ -119,3 +122,28 @@ def test_every_error_survives_pickling_and_has_its_own_code() -> None:
         error = cls("a", "b", "c")
         again = pickle.loads(pickle.dumps(error))  # noqa: S301
         assert (type(again), str(again), again.args) == (cls, str(error), error.args)
+
+
+@given(st.integers(0, 91 * 8 - 1))
+def test_a_p256_point_is_told_from_its_octets_as_openssl_tells_it(bit: int) -> None:
+    spki = bytearray(keys.encode_spki(P256))
+    assert keys.is_p256_spki(bytes(spki))
+    spki[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(WeakKey):
+        keys.load_spki(bytes(spki))
+    assert not keys.is_p256_spki(bytes(spki))
+
+
+def test_other_keys_and_points_beyond_the_field_are_not_p256() -> None:
+    p = 2**256 - 2**224 + 2**192 + 2**96 - 1
+    b = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+    spki = keys.encode_spki(P256)
+    y = pow(b, (p + 1) // 4, p).to_bytes(32)  # p ≡ 3 mod 4, so this is a square root of b: the point with x = 0
+    assert keys.is_p256_spki(spki[:27] + bytes(32) + y)
+    for other in (
+        spki[:27] + p.to_bytes(32) + y,
+        spki[:27] + bytes(64),
+        spki + b"\0",
+        keys.encode_spki(keys.generate(KeyType.EC_P384).public_key()),
+    ):
+        assert not keys.is_p256_spki(other)

@@ -39,6 +39,7 @@ class Draft:
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self.authority = CA.issuing[AUTHORITY_OF[profile.name]]
+        self.linter = lint.Linter(self.authority.certificate)
         issuer = Issuer(self.authority.name, self.authority.certificate, self.authority.urls)
         self.key = generate(KeyType.EC_P256)
         algorithm = algorithm_of(self.authority.key)
@@ -60,6 +61,12 @@ class Draft:
         value, critical = self.extensions[oid]
         self.extensions[oid] = (value, not critical)
 
+    def put_first(self, kind: type[x509.ExtensionType]) -> None:
+        self.extensions = {kind.oid: self.extensions.pop(kind.oid), **self.extensions}
+
+    def put_last(self, kind: type[x509.ExtensionType]) -> None:
+        self.extensions[kind.oid] = self.extensions.pop(kind.oid)
+
     def policies(self, *oids: x509.ObjectIdentifier | None) -> None:
         self.put(x509.CertificatePolicies([x509.PolicyInformation(oid, None) for oid in oids if oid]))
 
@@ -70,7 +77,7 @@ class Draft:
         for value, critical in self.extensions.values():
             builder = builder.add_extension(value, critical)
         certificate = builder.sign(self.authority.key, hashes.SHA256())
-        lint.Linter(self.authority.certificate).verify(certificate.tbs_certificate_bytes, self.profile)
+        self.linter.verify(certificate.tbs_certificate_bytes, self.profile)
 
 
 def name(*attributes: tuple[x509.ObjectIdentifier, str]) -> x509.Name:
@@ -81,6 +88,8 @@ def with_enterprise(uscc: str) -> x509.Name:
     return Subject(ENTERPRISE.common_name, ENTERPRISE.organization, organization_identifier(uscc)).name()
 
 
+UNKNOWN = x509.ObjectIdentifier("2.25.1")
+START_OF_OWN = bytes.fromhex("301d0603551d0e04160414") + bytes(20)
 C, CN = (NameOID.COUNTRY_NAME, "CN"), (NameOID.COMMON_NAME, "x")
 CA_CONSTRAINTS = x509.BasicConstraints(ca=True, path_length=None)
 WEAK = rsa.generate_private_key(3, 2048).public_key()
@@ -139,6 +148,10 @@ BROKEN: list[tuple[str, Profile, Callable[[Draft], object]]] = [
     ("assurance", SIGNER, lambda d: d.put(PortraitAssurance.LOW.extension(), critical=True)),
     ("assurance", API, lambda d: d.put(PortraitAssurance.LOW.extension())),
     ("binding", API, lambda d: d.put(x509.UnrecognizedExtension(SIGNATURE_BINDING, b"\x30\0"))),
+    ("before what repeats", API, lambda d: d.put_first(SAN)),
+    ("behind", API, lambda d: d.put_last(x509.KeyUsage)),
+    ("behind", API, lambda d: d.put_last(x509.AuthorityKeyIdentifier)),
+    ("behind", API, lambda d: d.put(x509.UnrecognizedExtension(UNKNOWN, START_OF_OWN))),
 ]
 
 
@@ -147,12 +160,33 @@ def test_an_untouched_draft_passes(profile: Profile) -> None:
     Draft(profile).verify()
 
 
+@pytest.mark.parametrize("remembers", [False, True], ids=["anew", "after a good one"])
 @pytest.mark.parametrize(("finding", "profile", "break_it"), BROKEN)
-def test_each_fault_is_found(finding: str, profile: Profile, break_it: Callable[[Draft], object]) -> None:
+def test_each_fault_is_found(
+    finding: str, profile: Profile, break_it: Callable[[Draft], object], remembers: bool
+) -> None:
     draft = Draft(profile)
+    if remembers:
+        draft.verify()
     break_it(draft)
     with pytest.raises(LintFailed, match=finding):
         draft.verify()
+
+
+def test_another_extension_is_not_hidden_by_one_that_looks_like_the_first_of_its_own() -> None:
+    draft = Draft(API)
+    draft.verify()
+    draft.put(x509.UnrecognizedExtension(UNKNOWN, START_OF_OWN))
+    draft.extensions = {UNKNOWN: draft.extensions.pop(UNKNOWN), **draft.extensions}
+    with pytest.raises(LintFailed):
+        draft.verify()
+
+
+def test_octets_that_are_no_certificate_are_refused() -> None:
+    draft = Draft(API)
+    for octets in (b"", b"\x30\x00", bytes(300)):
+        with pytest.raises(LintFailed):
+            draft.linter.verify(octets, API)
 
 
 def test_every_check_cites_its_rule() -> None:
