@@ -47,7 +47,7 @@ _SUBJECT = (  # from the country down to the common name; the octets that X.520 
     ("common_name", NameOID.COMMON_NAME, _UTF8_STRING, range(1, 65)),
 )
 _ENCODED_SUBJECT = tuple((field, der.object_identifier(oid), tag, lengths) for field, oid, tag, lengths in _SUBJECT)
-_Fixed = tuple[str, str, tuple[ObjectIdentifier, ...]]
+_Fixed = tuple[str, str, Custody | None, tuple[ObjectIdentifier, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +150,9 @@ class Issuer:
 
     def fixed_extensions(self, profile: Profile, request: CertificateRequest, kind: str) -> bytes:
         """What is the same in all certificates for this profile, kind of key and policies."""
-        policies = _policies(profile, request)
-        variant = (profile.name, kind, policies)
+        variant = (profile.name, kind, request.custody, request.policies)
         if variant not in self._fixed:
-            publication = _publication(profile.revocation, self)
+            policies, publication = _policies(profile, request), _publication(profile.revocation, self)
             self._fixed[variant] = _fixed_extensions(profile, kind, policies, self.key_identifier) + publication
         return self._fixed[variant]
 
@@ -197,29 +196,30 @@ def new_serial_number() -> int:
 
 
 def _check_request(profile: Profile, request: CertificateRequest, kind: str) -> None:
-    def demand(fits: bool, fault: str) -> None:
+    uris = request.subject_alternative_uris
+    demands = (
+        (profile.key_usage_for(kind) is not None, "the key type does not serve this purpose"),
+        (len(uris) == (profile.uri_prefix is not None), "the number of alternative URIs"),
+        (all(uri.startswith(profile.uri_prefix or "") for uri in uris), "the kind of alternative URI"),
+        (bool(request.dns_names) == profile.needs_dns_names, "DNS names"),
+        ((request.custody is not None) == profile.needs_custody, "custody"),
+        ((request.binding is not None) == profile.needs_binding, "the signature binding"),
+        (request.portrait_assurance is None or profile.needs_binding, "the portrait's assurance"),
+        (bool(request.policies) == (profile is ISSUING), "certificate policies"),
+        (bool(request.subject.organization) or not profile.needs_organization, "no organization is named"),
+    )
+    for fits, fault in demands:
         if not fits:
             raise ProfileViolation(profile.name, fault)
-
-    uris = request.subject_alternative_uris
-    demand(profile.key_usage_for(kind) is not None, "the key type does not serve this purpose")
-    demand(len(uris) == (profile.uri_prefix is not None), "the number of alternative URIs")
-    demand(all(uri.startswith(profile.uri_prefix or "") for uri in uris), "the kind of alternative URI")
-    demand(bool(request.dns_names) == profile.needs_dns_names, "DNS names")
-    demand((request.custody is not None) == profile.needs_custody, "custody")
-    demand((request.binding is not None) == profile.needs_binding, "the signature binding")
-    demand(request.portrait_assurance is None or profile.needs_binding, "the portrait's assurance")
-    demand(bool(request.policies) == (profile is ISSUING), "certificate policies")
-    demand(bool(request.subject.organization) or not profile.needs_organization, "no organization is named")
 
 
 def _validity(
     profile: Profile, request: CertificateRequest, issuer: Issuer | None, now: datetime
 ) -> tuple[datetime, datetime]:
     """Whole seconds; never beyond the profile, and cut to the issuer's own validity."""
-    earliest, latest = now - profile.backdate, now + profile.validity
+    earliest, latest = now.replace(microsecond=0) - profile.backdate, now + profile.validity
     not_before, not_after = request.not_before or earliest, request.not_after or latest
-    if not_before < earliest.replace(microsecond=0) or not_after > latest:
+    if not_before < earliest or not_after > latest:
         raise ProfileViolation(profile.name, "the validity asked for goes beyond the profile")
     if issuer:
         not_before, not_after = max(not_before, issuer.validity[0]), min(not_after, issuer.validity[1])

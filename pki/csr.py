@@ -81,24 +81,27 @@ def parse_csr(der_or_pem: bytes) -> CheckedCsr:
         public_key = csr.public_key()
         _ = csr.extensions, csr.subject  # parsed lazily: malformed ones are refused here
         digest = csr.signature_hash_algorithm
-        is_proven = _is_proven(csr, public_key, digest)
+        signature = csr.signature
+        is_proven = _is_proven(csr, public_key, signature, digest)
     except _UNPARSABLE as exc:
         raise InvalidCsr("it cannot be parsed") from exc
     if digest is not None and not isinstance(digest, _DIGESTS):
         raise InvalidCsr(f"it is signed with {digest.name}")
-    if not is_proven or not der.endswith(b"\0" + csr.signature):
+    if not is_proven or not der.endswith(b"\0" + signature):
         # the last BIT STRING must not claim unused bits: nothing else in a request is outside the signature
         raise InvalidCsr("its signature does not prove possession of the key")
     return CheckedCsr(check_public_key(public_key), csr)  # last, because it costs the most
 
 
-def _is_proven(csr: x509.CertificateSigningRequest, public_key: object, digest: hashes.HashAlgorithm | None) -> bool:
+def _is_proven(
+    csr: x509.CertificateSigningRequest, public_key: object, signature: bytes, digest: hashes.HashAlgorithm | None
+) -> bool:
     """RFC 2986 §4.2. For EC with the key that was parsed already: parsing it again costs as much as a signature."""
     if csr.signature_algorithm_oid not in _ECDSA or not isinstance(public_key, ec.EllipticCurvePublicKey):
         return csr.is_signature_valid
     assert digest is not None
     try:
-        public_key.verify(csr.signature, csr.tbs_certrequest_bytes, ec.ECDSA(digest))
+        public_key.verify(signature, csr.tbs_certrequest_bytes, ec.ECDSA(digest))
     except InvalidSignature:
         return False
     return True

@@ -79,9 +79,9 @@ class Linter:
         repeated = Repeated(tbs.version, octets_of(tbs.signature), octets_of(tbs.issuer), kind, repeating)
         if findings or self._good.get(repeated) is not profile:
             findings += find_in_repeated(repeated, own, to_be_signed, profile, self._issuer)
-        if findings:
-            raise LintFailed("; ".join(findings))
-        self._good[repeated] = profile
+            if findings:
+                raise LintFailed("; ".join(findings))
+            self._good[repeated] = profile
 
 
 def check_serial_number(candidate: Candidate) -> str | None:

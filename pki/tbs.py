@@ -4,7 +4,7 @@ A second decoder beside that of `x509.Certificate`: strict about DER, and it cos
 closed what its reader does not open.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cryptography.hazmat import asn1
 from cryptography.x509.oid import ObjectIdentifier
@@ -57,13 +57,12 @@ class _Extensions:
     extensions: list[Extension]
 
 
-_Uri = Annotated[asn1.Variant[asn1.IA5String, Literal["URI"]], asn1.Implicit(6)]
-_DnsName = Annotated[asn1.Variant[asn1.IA5String, Literal["DNS"]], asn1.Implicit(2)]
-
-
 @asn1.sequence
 class _AlternativeNames:
-    names: list[_Uri | _DnsName]
+    names: list[asn1.TLV]
+
+
+_KINDS_OF_NAME = {b"\x82": "DNS", b"\x86": "URI"}
 
 
 def parse_tbs(octets: bytes) -> TbsCertificate:
@@ -87,5 +86,8 @@ def octets_of(value: asn1.TLV) -> bytes:
 
 def parse_alternative_names(value: bytes) -> list[tuple[str, str]]:
     """Pairs of "URI" or "DNS" and the name; raises ValueError for other kinds (RFC 5280 §4.2.1.6)."""
-    decoded = asn1.decode_der(_AlternativeNames, der.sequence(value))  # a SEQUENCE OF is decoded as a field only
-    return [(name.tag, name.value.as_str()) for name in decoded.names]
+    names = asn1.decode_der(_AlternativeNames, der.sequence(value)).names  # a SEQUENCE OF is decoded as a field only
+    try:
+        return [(_KINDS_OF_NAME[name.tag_bytes], bytes(name.data).decode("ascii")) for name in names]
+    except KeyError as exc:
+        raise ValueError("an alternative name that is neither a URI nor a DNS name") from exc
