@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete
 from yunlian import Enterprise, Platform
 from yunlian.dpop import Prover
 from yunlian.messages import Request, sign_request
 
 from app.gateway.jose import thumbprint
+from app.gateway.models import RateWindow
 from app.oauth.dpop import server_nonce
 from pki.keys import KeyType, generate
 from tests.app.gateway.parties import Parties
@@ -202,6 +204,9 @@ def test_proof_no_changed_request_is_accepted(bench: Bench) -> None:
 def test_proof_no_swapped_request_is_accepted(bench: Bench) -> None:
     swaps = _swaps(bench)
     for number in range(COUNT // 4):
+        if number % 1000 == 0:  # the clock stands still, so the minute of the quota would never end
+            with bench.parties.services.transaction() as session:
+                session.execute(delete(RateWindow))
         name = list(swaps)[number % len(swaps)]
         make, expected = swaps[name]
         code = bench.send(make())
