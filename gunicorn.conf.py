@@ -18,6 +18,7 @@ from pathlib import Path
 
 _VAR = Path(os.environ.get("YUNLIAN_VAR", "var")).resolve()
 _RUN = _VAR / "run"
+_RUN.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def _listener() -> str:

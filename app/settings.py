@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 
 from kyc.errors import PolicyNotAllowed
@@ -67,6 +68,8 @@ class Settings:
     doors: frozenset[Door] = frozenset(Door)
     workshop_socket: Path | None = None
     trusted_proxies: int = 0
+    client_certificate_proxies: tuple[str, ...] = ()
+    requests_per_minute: int = 6000
     match_policy: str = "standard"
     liveness_policy: str = "standard"
     max_body: int = 16 * 1024 * 1024
@@ -109,6 +112,8 @@ class _Reader:
             "doors": self._doors(),
             "workshop_socket": self._path("WORKSHOP_SOCKET"),
             "trusted_proxies": self._number("TRUSTED_PROXIES", 0, 0, 8),
+            "client_certificate_proxies": self._networks("CLIENT_CERTIFICATE_PROXIES"),
+            "requests_per_minute": self._number("REQUESTS_PER_MINUTE", 6000, 1, 10_000_000),
             "match_policy": self._policy("MATCH_POLICY", demo_policy, get_match_policy, production),
             "liveness_policy": self._policy("LIVENESS_POLICY", demo_policy, get_liveness_policy, production),
             "max_body": self._number("MAX_BODY", 16 * 1024 * 1024, 1024, 1 << 30),
@@ -188,6 +193,15 @@ class _Reader:
             self._problems.append(f"YUNLIAN_{name} is not a whole number from {least} to {most}")
             return default
         return int(text)
+
+    def _networks(self, name: str) -> tuple[str, ...]:
+        networks = tuple(part.strip() for part in self._text(name, "").split(",") if part.strip())
+        for network in networks:
+            try:
+                ip_network(network)
+            except ValueError:
+                self._problems.append(f"YUNLIAN_{name} is a list of addresses or networks")
+        return networks
 
     def _redis(self) -> str | None:
         url = self._optional("REDIS_URL") or None

@@ -15,10 +15,12 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 
 MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
 MAX_REVISIONS = 64
+MAX_OBJECTS = 200_000
 _MIB = 1024 * 1024
+_XREF_SIZES = re.compile(rb"/(?:Size|Index)\s*\[?\s*([0-9][0-9\s]*)")
 _END_OF_REVISION = re.compile(rb"%%EOF(?:\r\n|\r|\n)?")
 
-DECODE_LIMITS = DecodeLimits(per_stream=StreamDecodeLimits(max_output_size=64 * _MIB))
+DECODE_LIMITS = DecodeLimits(per_stream=StreamDecodeLimits(max_output_size=16 * _MIB))
 
 
 class RevisionWriter(IncrementalPdfFileWriter):
@@ -49,7 +51,14 @@ class RevisionWriter(IncrementalPdfFileWriter):
 
 
 def read(pdf: bytes) -> PdfFileReader:
-    """A strict reader with bounds on what streams may expand to. Raises whatever pyHanko raises."""
+    """A strict reader with bounds on what streams may expand to. Raises whatever pyHanko raises.
+
+    Also ValueError for a cross-reference stream of more than MAX_OBJECTS entries, which pyHanko would walk before
+    anything else is looked at.
+    """
+    for numbers in _XREF_SIZES.finditer(pdf):
+        if any(int(number[:10]) > MAX_OBJECTS for number in numbers[1].split()):
+            raise ValueError("too many objects")
     return PdfFileReader(BytesIO(pdf), strict=True, decode_limits=DECODE_LIMITS)
 
 

@@ -72,7 +72,7 @@ def issue_batch(services: Services, session: Session, orders: Sequence[Order]) -
     """
     # 1. The keys belong to their holders from here on, or the transaction ends.
     _claim_keys(services, session, orders)
-    # 2. Sign: each is checked and linted on a twin first.
+    # 2. Sign: each is checked and linted first, on the very octets that are signed.
     issued = [_sign(services, order) for order in orders]
     # 3. Rows and journal lines.
     now = services.clock()

@@ -16,6 +16,8 @@ from pki.revocation import GOOD, RevocationState
 if TYPE_CHECKING:
     from app.wiring import Services
 
+_OWN_PROFILES = ("root", "issuing", "seal", "tsa", "log", "ocsp")
+
 
 def state_of(record: CertificateRecord) -> RevocationState:
     """The row's state in the words of `pki`."""
@@ -32,6 +34,15 @@ def lookup_in(session: Session) -> RevocationLookup:
         return state_of(record) if record is not None else None
 
     return lookup
+
+
+def own_states(session: Session) -> dict[str, RevocationState]:
+    """By x5t#S256, the states of what signs documents on the bank's side: authorities, seals, time stamps, log.
+
+    A value that can be handed to another process. Signers' certificates are too short-lived to be revoked.
+    """
+    own = session.scalars(select(CertificateRecord).where(CertificateRecord.profile.in_(_OWN_PROFILES)))
+    return {record.x5t_s256: state_of(record) for record in own}
 
 
 def status_by_serial(services: Services, issuer: str, serial: int) -> RevocationState | None:

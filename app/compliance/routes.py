@@ -42,8 +42,10 @@ def contract(contract_id: str) -> str:
 def verify(contract_id: str) -> str:
     """Recompute everything from the stored bytes."""
     services = current_services()
+    with services.reading() as session:
+        verification = service.verify(services, session, contract_id)
     with services.transaction() as session:
-        verification = service.verify(services, session, contract_id, actor=get_account().id)
+        service.record_examination(services, session, contract_id, verification, actor=get_account().id)
     return _contract_page(contract_id, verification)
 
 
@@ -52,9 +54,11 @@ def verify(contract_id: str) -> str:
 def evidence(contract_id: str) -> Response:
     """The evidence bundle as a download."""
     services = current_services()
-    with services.transaction() as session:
+    with services.reading() as session:
         found = signing.get_contract(session, contract_id)
-        bundle = service.export_evidence(services, session, contract_id, actor=get_account().id)
+        bundle = service.export_evidence(services, session, contract_id)
+    with services.transaction() as session:
+        service.record_export(services, session, contract_id, bundle, actor=get_account().id)
     headers = {"Content-Disposition": f'attachment; filename="{found.number}-evidence.zip"'}
     return Response(bundle, mimetype="application/zip", headers=headers)
 

@@ -9,21 +9,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.certificates.models import CertificateRecord
-from app.certificates.status import lookup_in
+from app.certificates.status import own_states
 from app.compliance.problems import EvidenceNotReady, UploadNotPdf
 from app.identity import persons
 from app.problems import Problem
 from app.signing import service as signing
+from app.signing import tasks
 from app.signing.models import Contract, FaceCheck, Signature
 from contracts import ceremony as rules
 from contracts.consent import get_wording
-from contracts.evidence import build_bundle, verify_bundle
+from contracts.evidence import build_bundle
 from contracts.report import SignatureReport, Verdict
-from contracts.validation import validate
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -59,11 +60,12 @@ def search(session: Session, *, text: str = "", state: str = "", limit: int = 50
     return signing.list_contracts(session, text=text, state=state, limit=limit)
 
 
-def verify(services: Services, session: Session, contract_id: str, *, actor: str) -> Verification:
-    """Re-verify one contract from its stored bytes; the examination itself is journaled. Raises NotFound."""
+def verify(services: Services, session: Session, contract_id: str) -> Verification:
+    """Re-verify one contract from its stored bytes. Reads only, because it takes time: `record_examination` comes
+    after it. Raises NotFound."""
     contract = signing.get_contract(session, contract_id)
     pdf = services.documents.get(contract.current_sha256)
-    report = validate(pdf, services.hierarchy.trust, services.clock(), revocation=lookup_in(session))
+    report = _validate(services, session, pdf)
     findings = [
         _document(contract, pdf),
         Finding(
@@ -75,14 +77,19 @@ def verify(services: Services, session: Session, contract_id: str, *, actor: str
         *_bindings(session, contract, report),
         _in_journal(services, session, contract),
     ]
-    verification = Verification(tuple(findings), report)
-    body = {"good": verification.good, "document_sha256": contract.current_sha256}
-    services.journal.append(session, "contract-verified", subject=contract.id, actor=actor, body=body)
-    return verification
+    return Verification(tuple(findings), report)
 
 
-def export_evidence(services: Services, session: Session, contract_id: str, *, actor: str) -> bytes:
-    """The evidence bundle, checked before it is handed out; the access is journaled.
+def record_examination(
+    services: Services, session: Session, contract_id: str, verification: Verification, *, actor: str
+) -> None:
+    """Journal who examined a contract and what came of it."""
+    body = {"good": verification.good, "document_sha256": verification.report.document_sha256}
+    services.journal.append(session, "contract-verified", subject=contract_id, actor=actor, body=body)
+
+
+def export_evidence(services: Services, session: Session, contract_id: str) -> bytes:
+    """The evidence bundle, checked before it is handed out. Reads only; `record_export` comes after it.
 
     Raises NotFound, EvidenceNotReady (not completed, or its journal entry waits for its place), InvalidEvidence.
     """
@@ -111,17 +118,29 @@ def export_evidence(services: Services, session: Session, contract_id: str, *, a
         log_entry=proof.to_json(),
         log_certificate=hierarchy.log.certificate,
     )
-    verify_bundle(bundle, [hierarchy.root], services.clock())
-    body = {"bundle_sha256": hashlib.sha256(bundle).hexdigest()}
-    services.journal.append(session, "evidence-exported", subject=contract.id, actor=actor, body=body)
+    services.workshop.run(tasks.check_evidence, bundle, hierarchy.root_der, services.clock())
     return bundle
+
+
+def record_export(services: Services, session: Session, contract_id: str, bundle: bytes, *, actor: str) -> None:
+    """Journal who took the evidence of a contract."""
+    body = {"bundle_sha256": hashlib.sha256(bundle).hexdigest()}
+    services.journal.append(session, "evidence-exported", subject=contract_id, actor=actor, body=body)
 
 
 def verify_upload(services: Services, session: Session, pdf: bytes) -> SignatureReport:
     """What a stranger's PDF is worth under our root; stores nothing. Raises UploadNotPdf."""
     if not pdf.startswith(b"%PDF-"):
         raise UploadNotPdf("not a PDF")
-    return validate(pdf, services.hierarchy.trust, services.clock(), revocation=lookup_in(session))
+    return _validate(services, session, pdf)
+
+
+def _validate(services: Services, session: Session, pdf: bytes) -> SignatureReport:
+    """In the workshop: what a file makes its reader do is in its sender's hands."""
+    hierarchy = services.hierarchy
+    authorities = tuple(authority.certificate.public_bytes(Encoding.DER) for authority in hierarchy.authorities)
+    states = own_states(session)
+    return services.workshop.run(tasks.validate_pdf, pdf, hierarchy.root_der, authorities, states, services.clock())
 
 
 def _document(contract: Contract, pdf: bytes) -> Finding:

@@ -32,18 +32,19 @@ if TYPE_CHECKING:
 class _Kind:
     act: Act
     by: frozenset[Role]  # empty: whoever has the proposer's role
+    secret: frozenset[str]  # members of the payload that are forgotten once it is decided
 
 
 _kinds: dict[str, _Kind] = {}
 
 
-def carries_out(kind: str, *, by: Iterable[Role] = ()) -> Callable[[Act], Act]:
+def carries_out(kind: str, *, by: Iterable[Role] = (), secret: Iterable[str] = ()) -> Callable[[Act], Act]:
     """Register what a confirmed decision of this kind runs, and the roles that propose and confirm it."""
 
     def register(act: Act) -> Act:
         if kind in _kinds:
             raise ValueError(f"two functions carry out {kind}")
-        _kinds[kind] = _Kind(act, frozenset(by))
+        _kinds[kind] = _Kind(act, frozenset(by), frozenset(secret))
         return act
 
     return register
@@ -77,7 +78,9 @@ def confirm(services: Services, session: Session, decision_id: str, account: Acc
     """
     decision = _decide(services, session, decision_id, account, DecisionState.CONFIRMED, own_allowed=False)
     _journal(services, session, "decision-confirmed", decision, account)
-    return _kinds[decision.kind].act(services, session, decision)
+    result = _kinds[decision.kind].act(services, session, decision)
+    _forget_secrets(decision)
+    return result
 
 
 def reject(services: Services, session: Session, decision_id: str, account: Account) -> None:
@@ -87,6 +90,7 @@ def reject(services: Services, session: Session, decision_id: str, account: Acco
     """
     decision = _decide(services, session, decision_id, account, DecisionState.REJECTED, own_allowed=True)
     _journal(services, session, "decision-rejected", decision, account)
+    _forget_secrets(decision)
 
 
 def list_decisions(
@@ -136,6 +140,11 @@ def _decide(
         raise AlreadyDecided("this was decided before")
     session.refresh(decision)
     return decision
+
+
+def _forget_secrets(decision: Decision) -> None:
+    secret = _kinds[decision.kind].secret
+    decision.payload = {name: value for name, value in decision.payload.items() if name not in secret}
 
 
 def _check_role(kind: str, role: Role, proposers_role: Role) -> None:

@@ -110,6 +110,7 @@ class Person(Base):
     identity_number_sealed: Mapped[bytes]
     portrait_sealed: Mapped[bytes | None]
     portrait_assurance: Mapped[str | None] = mapped_column(String(32))
+    portrait_set_by: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
 
     tenant: Mapped[Tenant] = relationship(lazy="joined")

@@ -83,6 +83,7 @@ def set_portrait(
     key = _key(services, session, person_id)
     person.portrait_sealed = seal(key, image_bytes, _context(person_id, "portrait"))
     person.portrait_assurance = Assurance(assurance)
+    person.portrait_set_by = actor
     # Not even the digest of the image: it would tell whoever has the photograph whose it is.
     services.journal.append(
         session, "portrait-set", subject=person_id, actor=actor, body={"assurance": person.portrait_assurance}

@@ -92,7 +92,7 @@ class Journal:
     def entries(
         self, session: Session, limit: int = 50, before: int | None = None, text: str = ""
     ) -> list[JournalEntry]:
-        """Entries, newest first; `text` is a kind, a subject or an actor."""
+        """Entries, newest first; `text` is a kind, a subject or an actor, `before` an entry's id of 63 bits."""
         query = select(JournalEntry).order_by(JournalEntry.id.desc()).limit(limit)
         if before is not None:
             query = query.where(JournalEntry.id < before)

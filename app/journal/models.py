@@ -22,7 +22,7 @@ class JournalEntry(Base):
     at: Mapped[datetime] = mapped_column(index=True)
     kind: Mapped[str] = mapped_column(String(64), index=True)
     subject: Mapped[str] = mapped_column(String(64), index=True)
-    actor: Mapped[str] = mapped_column(String(64))
+    actor: Mapped[str] = mapped_column(String(64), index=True)
     leaf: Mapped[str] = mapped_column(Text)
     leaf_index: Mapped[int | None] = mapped_column(_Key, unique=True)
 

@@ -7,6 +7,7 @@ from flask import Blueprint, render_template, request
 from app.identity.access import requires
 from app.identity.models import Role
 from app.identity.pages import Page
+from app.problems import InvalidInput
 from app.wiring import current_services
 
 blueprint = Blueprint("journal", __name__, url_prefix="/journal")
@@ -19,6 +20,8 @@ _PAGE = 100
 def journal() -> Page:
     """The newest entries and the newest signed checkpoint."""
     before = request.args.get("before", type=int)
+    if before is not None and not 0 < before < 1 << 63:
+        raise InvalidInput("before is the number of an entry")
     services = current_services()
     with services.reading() as session:
         entries = services.journal.entries(session, _PAGE + 1, before=before)

@@ -61,7 +61,7 @@ def open_account(services: Services, session: Session, message: NewAccount, acco
     return OpenedAccount(prepared, decisions.propose(services, session, OPEN_ACCOUNT, payload, reason, account))
 
 
-@decisions.carries_out(OPEN_ACCOUNT, by=(Role.OPERATOR,))
+@decisions.carries_out(OPEN_ACCOUNT, by=(Role.OPERATOR,), secret=("password_hash", "totp_sealed"))
 def _open_account(services: Services, session: Session, decision: Decision) -> Account:
     made = Account(
         **{**decision.payload, "totp_sealed": bytes.fromhex(decision.payload["totp_sealed"])},

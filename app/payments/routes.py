@@ -5,11 +5,10 @@ from __future__ import annotations
 from flask import Blueprint
 
 from app.gateway.answers import GatewayAnswer
-from app.gateway.problems import LimitExceeded
 from app.gateway.protect import protected
 from app.gateway.verify import VerifiedRequest
 from app.payments import service
-from app.problems import Conflict
+from app.problems import Problem
 from app.wiring import current_services
 
 blueprint = Blueprint("payments", __name__, url_prefix="/api/v1/payments")
@@ -23,9 +22,8 @@ def pay(verified: VerifiedRequest) -> GatewayAnswer:
     try:
         with services.transaction() as session:
             return service.pay(services, session, verified)
-    except (LimitExceeded, Conflict) as refusal:
-        with services.transaction() as session:
-            service.record_refusal(services, session, verified, refusal)
+    except Problem as refusal:
+        _record(verified, refusal)
         raise
 
 
@@ -34,5 +32,15 @@ def pay(verified: VerifiedRequest) -> GatewayAnswer:
 def status(verified: VerifiedRequest) -> GatewayAnswer:
     """Where an instruction stands."""
     services = current_services()
-    with services.reading() as session:
-        return service.status(services, session, verified)
+    try:
+        with services.reading() as session:
+            return service.status(services, session, verified)
+    except Problem as refusal:
+        _record(verified, refusal)
+        raise
+
+
+def _record(verified: VerifiedRequest, refusal: Problem) -> None:
+    services = current_services()
+    with services.transaction() as session:
+        service.record_refusal(services, session, verified, refusal)

@@ -105,6 +105,7 @@ EVENTS: dict[str, Label] = {
     "authorization-follows": ("授权随证书变更", "Authorization follows its certificate"),
     "witness-added": ("登记见证方", "Witness registered"),
     "malformed-request": ("异常请求", "Malformed requests"),
+    "application-disabled": ("停用应用", "Application disabled"),
     "enrolment-refused": ("证书申请被拒", "Enrolment refused"),
     "renewal-refused": ("证书更新被拒", "Renewal refused"),
     "certificate-expiring": ("证书即将到期", "Certificate expires soon"),

@@ -31,6 +31,8 @@ class Contract(Base):
     pages: Mapped[int]
     created_by: Mapped[str] = mapped_column(String(26))
     created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    deliver_at: Mapped[datetime | None] = mapped_column(index=True)  # when sealing and archiving is tried next
     signed_at: Mapped[datetime | None] = mapped_column(index=True)
     delivered_at: Mapped[datetime | None]
 

@@ -55,6 +55,12 @@ class NoPortrait(Problem):
     status, code = HTTPStatus.CONFLICT, "no-portrait"
 
 
+class OwnPortrait(Problem):
+    """One person alone could otherwise put up a face and be the signer (双人经办)."""
+
+    status, code = HTTPStatus.FORBIDDEN, "own-portrait"
+
+
 class NoProof(Problem):
     """The key's signature over the challenge is not good."""
 
@@ -62,6 +68,7 @@ class NoProof(Problem):
 
 
 TEXTS = {
+    "own-portrait": "比对照片由您上传，合同须由另一位经办人员发送。",
     "invitation-unknown": "签署链接无效，请核对链接或联系发送方。",
     "invitation-closed": "该签署邀请已结束。",
     "identity-not-confirmed": "证件号码后六位不正确，请核对后重试。",

@@ -12,9 +12,10 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,11 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.certificates import service as certificates
+from app.certificates.refusals import journal_refusals
 from app.db import new_id
 from app.identity import persons
 from app.identity.models import Account, Person, Tenant
-from app.problems import NotFound
+from app.problems import NotFound, Unavailable
 from app.signing import messages, tasks
 from app.signing.models import Contract, FaceCheck, Invitation, PendingSigning, Signature, SigningSession
 from app.signing.problems import (
@@ -38,6 +40,7 @@ from app.signing.problems import (
     NoProof,
     NoSigningSession,
     OtherDocument,
+    OwnPortrait,
     SigningLocked,
 )
 from contracts import ceremony as rules
@@ -45,7 +48,7 @@ from contracts.ceremony import Ceremony, CeremonyState, Party, PartyState
 from contracts.consent import ConsentWording, get_wording
 from contracts.errors import IllegalTransition
 from kyc.capture import Frame
-from kyc.errors import KycError
+from kyc.errors import EngineUnavailable, KycError
 from kyc.facecheck import FaceCheckRequest
 from kyc.facecheck import check_face as judge_face
 from kyc.liveness import NonceBinding, get_liveness_policy, new_binding, new_challenge, parse_challenge
@@ -57,9 +60,11 @@ from pki.keys import load_spki
 if TYPE_CHECKING:
     from app.wiring import Services
 
+log = logging.getLogger(__name__)
 INVITATION_LIFETIME = timedelta(days=14)
 SESSION_LIFETIME = timedelta(hours=2)
 KEY_CHALLENGE_LIFETIME = timedelta(seconds=120)
+DELIVERY_RETRY = timedelta(minutes=1)
 MOST_FAILURES = 5
 LOCK = timedelta(minutes=15)
 PROOF_LABEL = b"yunlian-key-proof/1\x00"  # so that no proof can be taken for a signature over attributes
@@ -140,6 +145,7 @@ def create_contract(
         pages=prepared.pages,
         created_by=actor,
         created_at=now,
+        expires_at=ceremony.expires_at,
     )
     with services.transaction() as session:
         session.add(contract)
@@ -164,6 +170,8 @@ def invite(services: Services, session: Session, *, contract_id: str, person_id:
     person = session.get(Person, person_id)
     if person is None or person.tenant_id != contract.tenant_id or ceremony.state is not CeremonyState.SENT:
         raise NotFound("nobody to invite")
+    if person.portrait_set_by == actor:
+        raise OwnPortrait("whoever set the portrait does not also send the contract")
     token = secrets.token_urlsafe(24)
     session.add(
         Invitation(
@@ -339,6 +347,12 @@ def check_face(services: Services, participant: Participant, meta: messages.Face
     )
     try:
         result = services.workshop.run(judge_face, request)
+    except (Unavailable, EngineUnavailable) as outage:
+        with services.transaction() as session:
+            # Our fault and not the person's: the attempt does not count.
+            _forget_one_attempt(session, participant.invitation.token_sha256)
+            session.execute(update(FaceCheck).where(FaceCheck.id == check.id).values(outcome=outage.code))
+        raise
     except KycError as refusal:
         with services.transaction() as session:
             session.execute(update(FaceCheck).where(FaceCheck.id == check.id).values(outcome=refusal.code))
@@ -410,7 +424,13 @@ def begin_signature(services: Services, participant: Participant, message: messa
     if party.presented_sha256 != participant.contract.current_sha256:
         raise OtherDocument("the contract has changed since it was read")
     public_key = load_spki(message.spki)
-    with services.transaction() as session:
+    with (
+        journal_refusals(
+            services, "signer-certificate", actor=participant.invitation.person_id, subject=participant.contract.id
+        ),
+        services.transaction() as session,
+    ):
+        _require_open(replace(participant, contract=_locked(session, participant.contract.id)), now)
         pending = _find_pending(session, participant, now, PendingSigning.x5t_s256.is_(None))
         try:
             suite.verify(public_key, "ES256", message.proof, pending.challenge)
@@ -478,7 +498,7 @@ def finish_signature(services: Services, participant: Participant, message: mess
         sha256 = services.documents.put(signed)
         _advance(contract, rules.sign(ceremony, party.party_id, participant.session_id, sha256, now))
         contract.current_sha256 = sha256
-        contract.signed_at = now
+        contract.signed_at = contract.deliver_at = now
         session.add(
             Signature(
                 id=new_id(),
@@ -509,15 +529,26 @@ def decline(services: Services, session: Session, participant: Participant, reas
 
 def deliver_pending(services: Services) -> int:
     """Seal and archive every completed contract that is not yet delivered; the jobs process repeats it until done."""
+    now = services.clock()
     with services.reading() as session:
         waiting = session.scalars(
             select(Contract.id)
-            .where(Contract.state == CeremonyState.COMPLETED, Contract.delivered_at.is_(None))
-            .order_by(Contract.id)
+            .where(
+                Contract.state == CeremonyState.COMPLETED, Contract.delivered_at.is_(None), Contract.deliver_at <= now
+            )
+            .order_by(Contract.deliver_at)
             .limit(20)
         ).all()
     for contract_id in waiting:
-        deliver(services, contract_id)
+        try:
+            deliver(services, contract_id)
+        except Exception:
+            # One contract that cannot be delivered must not keep the others from it; it is tried again later.
+            log.exception("delivery failed", extra={"contract": contract_id})
+            with services.transaction() as session:
+                session.execute(
+                    update(Contract).where(Contract.id == contract_id).values(deliver_at=now + DELIVERY_RETRY)
+                )
     return len(waiting)
 
 
@@ -559,12 +590,12 @@ def expire_overdue(services: Services) -> int:
     """Close contracts whose time has run out before all had signed; the jobs process calls it."""
     now = services.clock()
     with services.transaction() as session:
-        open_contracts = session.scalars(
+        overdue = session.scalars(
             select(Contract)
-            .where(Contract.state.in_((CeremonyState.DRAFT, CeremonyState.SENT)))
-            .with_for_update(of=Contract)
-        )
-        overdue = [contract for contract in open_contracts if _ceremony(contract).expires_at <= now]
+            .where(Contract.state.in_((CeremonyState.DRAFT, CeremonyState.SENT)), Contract.expires_at <= now)
+            .limit(100)
+            .with_for_update(of=Contract, skip_locked=True)
+        ).all()
         for contract in overdue:
             _advance(contract, rules.expire(_ceremony(contract), now))
             services.journal.append(session, "contract-expired", subject=contract.id, actor="system", body={})
@@ -645,6 +676,12 @@ def _count_attempt(session: Session, token_sha256: bytes, now: datetime) -> None
 def _forget_attempts(session: Session, token_sha256: bytes) -> None:
     success = update(Invitation).where(Invitation.token_sha256 == token_sha256)
     session.execute(success.values(failed_attempts=0, locked_until=None))
+
+
+def _forget_one_attempt(session: Session, token_sha256: bytes) -> None:
+    attempts = Invitation.failed_attempts
+    again = update(Invitation).where(Invitation.token_sha256 == token_sha256, attempts > 0)
+    session.execute(again.values(failed_attempts=attempts - 1, locked_until=None))
 
 
 def _spend_face_challenge(session: Session, participant: Participant, nonce: bytes, now: datetime) -> FaceCheck:

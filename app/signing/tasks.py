@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from app.certificates.published import current_crl
+from app.certificates.records import x5t_s256
 from app.identity.models import Tenant
 from app.identity.persons import PersonFacts
 from contracts import signing
@@ -21,10 +22,14 @@ from contracts.archive import archive
 from contracts.cms import SigningKey
 from contracts.evidence import EvidenceReport, verify_bundle
 from contracts.render import get_template, render
+from contracts.report import SignatureReport
 from contracts.seals import company_and_person_seal, company_seal
 from contracts.signing import PendingSignature
+from contracts.validation import validate
 from pki.authority import ROOT_NAME
 from pki.binding import SignatureBinding
+from pki.path import TrustPolicy
+from pki.revocation import RevocationState
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -176,6 +181,16 @@ def seal_and_archive(services: Services, pdf: bytes, bank: Tenant, seal_field: s
         certificates=[authority.certificate for authority in hierarchy.authorities],
         crls=[current_crl(services, issuer).der for issuer in (ROOT_NAME, held.issuer, "signer")],
     )
+
+
+def validate_pdf(
+    pdf: bytes, root: bytes, authorities: tuple[bytes, ...], states: Mapping[str, RevocationState], at: datetime
+) -> SignatureReport:
+    """Validate a PDF's signatures under a root with its authorities (DER); `states` by x5t#S256. Never raises."""
+    trust = TrustPolicy(
+        (x509.load_der_x509_certificate(root),), tuple(x509.load_der_x509_certificate(der) for der in authorities)
+    )
+    return validate(pdf, trust, at, revocation=lambda certificate: states.get(x5t_s256(certificate)))
 
 
 def check_evidence(bundle: bytes, root: bytes, at: datetime) -> EvidenceReport:

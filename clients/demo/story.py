@@ -154,8 +154,8 @@ def representative_is_known(story: Story) -> None:
 
 
 def contract_is_sent(story: Story) -> None:
-    """A service agreement is typeset from its template and the signing link handed out."""
-    operator = story.browser("operator")
+    """Another operator than the one who set the portrait has the agreement typeset and hands out the link."""
+    operator = story.browser("operator2")
     page = operator.get("/operations/contracts/new")
     product = AGREEMENT_TERMS["products"][0]
     today = datetime.now(UTC).date()

@@ -121,4 +121,4 @@ def send_contract(app: Flask, services: Services, tenant_id: str, person_id: str
 def give_portrait(services: Services, person_id: str, picture: bytes) -> None:
     """What the bank holds of the representative."""
     with services.transaction() as session:
-        persons.set_portrait(services, session, person_id, picture, Assurance.HIGH, "test")
+        persons.set_portrait(services, session, person_id, picture, Assurance.HIGH, "another operator")

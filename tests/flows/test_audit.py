@@ -86,7 +86,7 @@ def put_by_name(services: Services, sha256: str, content: bytes) -> None:
 def findings(services: Services, contract_id: str) -> list[str]:
     """What verification finds fault with, in English."""
     with services.transaction() as session:
-        verification = compliance.verify(services, session, contract_id, actor="test")
+        verification = compliance.verify(services, session, contract_id)
     assert verification.good == all(finding.good for finding in verification.findings)
     return [finding.en for finding in verification.findings if not finding.good]
 
@@ -192,7 +192,7 @@ def test_there_is_no_evidence_before_completion_and_none_of_a_forgotten_face(
 ) -> None:
     def refused() -> str:
         with pytest.raises(EvidenceNotReady) as raised, services.transaction() as session:
-            compliance.export_evidence(services, session, ceremony.contract_id, actor="test")
+            compliance.export_evidence(services, session, ceremony.contract_id)
         return raised.value.detail
 
     assert refused() == "the contract is not completed"

@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("leaf_index", name=op.f("uq_journal_entries_leaf_index")),
     )
     with op.batch_alter_table("journal_entries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_journal_entries_actor"), ["actor"], unique=False)
         batch_op.create_index(batch_op.f("ix_journal_entries_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_journal_entries_kind"), ["kind"], unique=False)
         batch_op.create_index(batch_op.f("ix_journal_entries_subject"), ["subject"], unique=False)
@@ -252,6 +253,8 @@ def upgrade() -> None:
         sa.Column("pages", sa.Integer(), nullable=False),
         sa.Column("created_by", sa.String(length=26), nullable=False),
         sa.Column("created_at", app.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", app.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("deliver_at", app.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("signed_at", app.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("delivered_at", app.db.UtcDateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_contracts_tenant_id_tenants")),
@@ -260,6 +263,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("contracts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_contracts_current_sha256"), ["current_sha256"], unique=False)
+        batch_op.create_index(batch_op.f("ix_contracts_deliver_at"), ["deliver_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_contracts_expires_at"), ["expires_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_contracts_signed_at"), ["signed_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_contracts_state"), ["state"], unique=False)
         batch_op.create_index(batch_op.f("ix_contracts_tenant_id"), ["tenant_id"], unique=False)
@@ -372,6 +377,7 @@ def upgrade() -> None:
         sa.Column("identity_number_sealed", sa.LargeBinary(), nullable=False),
         sa.Column("portrait_sealed", sa.LargeBinary(), nullable=True),
         sa.Column("portrait_assurance", sa.String(length=32), nullable=True),
+        sa.Column("portrait_set_by", sa.String(length=64), nullable=True),
         sa.Column("created_at", app.db.UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_persons_tenant_id_tenants")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_persons")),
@@ -772,6 +778,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_contracts_tenant_id"))
         batch_op.drop_index(batch_op.f("ix_contracts_state"))
         batch_op.drop_index(batch_op.f("ix_contracts_signed_at"))
+        batch_op.drop_index(batch_op.f("ix_contracts_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_contracts_deliver_at"))
         batch_op.drop_index(batch_op.f("ix_contracts_current_sha256"))
 
     op.drop_table("contracts")
@@ -815,6 +823,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_journal_entries_subject"))
         batch_op.drop_index(batch_op.f("ix_journal_entries_kind"))
         batch_op.drop_index(batch_op.f("ix_journal_entries_at"))
+        batch_op.drop_index(batch_op.f("ix_journal_entries_actor"))
 
     op.drop_table("journal_entries")
     with op.batch_alter_table("directory_versions", schema=None) as batch_op:
