@@ -52,6 +52,8 @@ def create_tenant(
     services: Services, session: Session, *, kind: TenantKind, name: str, uscc: str, actor: str
 ) -> Tenant:
     """Register the bank, an enterprise or a platform. Raises InvalidIdentifier (GB 32100), TenantExists."""
+    if kind == TenantKind.BANK and session.scalars(select(Tenant.id).where(Tenant.kind == TenantKind.BANK)).first():
+        raise TenantExists("the bank is registered already")
     tenant = Tenant(id=new_id(), kind=TenantKind(kind), name=name, uscc=parse_uscc(uscc), created_at=services.clock())
     _add(session, tenant, TenantExists("a tenant with this unified social credit code is registered"))
     services.journal.append(

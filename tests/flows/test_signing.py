@@ -22,17 +22,18 @@ from app.certificates.models import CertificateRecord
 from app.certificates.status import lookup_in
 from app.problems import NotFound
 from app.signing.models import Contract, FaceCheck, Invitation, PendingSigning, Signature
-from app.signing.service import LOCK, deliver_pending, expire_overdue, invite
+from app.signing.problems import OwnPortrait
+from app.signing.service import DELIVERY_RETRY, LOCK, deliver_pending, expire_overdue, invite
 from app.wiring import Services
 from clients.demo.browser import Refused
-from clients.demo.puppet import Puppet
+from clients.demo.puppet import Puppet, astronaut, jpeg
 from clients.demo.signer import Signer
 from contracts.ceremony import FACE_CHECK_LIFETIME, CeremonyState, PartyState
 from contracts.report import SignatureKind, Verdict
 from contracts.validation import validate
 from pki.binding import get_signature_binding
 from tests.conftest import FakeClock
-from tests.flows.ceremony import LAST6, Ceremony, register_parties, send_contract
+from tests.flows.ceremony import LAST6, Ceremony, give_portrait, register_parties, send_contract
 
 on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 # SQLite lets no second writer in between; PostgreSQL does.
@@ -461,6 +462,34 @@ def test_two_workers_deliver_a_contract_once(ceremony: Ceremony, services: Servi
     assert ceremony.journal().count("contract-completed") == 1
     report = validate(ceremony.stored_document(), services.hierarchy.trust, services.clock())
     assert (report.verdict, len(report.signatures)) == (Verdict.VALID, 3)
+
+
+def test_a_contract_that_cannot_be_delivered_keeps_no_other_waiting(
+    ceremony: Ceremony, services: Services, clock: FakeClock, representative: Puppet
+) -> None:
+    ceremony.sign(representative)
+    with services.transaction() as session:
+        good = session.get_one(Contract, ceremony.contract_id)
+        columns = {column.key: getattr(good, column.key) for column in Contract.__table__.columns}
+        bad = Contract(**columns | {"id": "0" * 26, "number": "YL-BAD", "current_sha256": "0" * 64})
+        session.add(bad)
+    deliver_pending(services)
+    assert ceremony.journal().count("contract-completed") == 1
+    assert deliver_pending(services) == 0  # the bad one waits for its next try
+    clock.advance(DELIVERY_RETRY)
+    assert deliver_pending(services) == 1
+
+
+def test_whoever_set_the_portrait_does_not_send_the_contract(ceremony: Ceremony, services: Services) -> None:
+    give_portrait(services, ceremony.person_id, jpeg(astronaut()))
+    with services.transaction() as session, pytest.raises(OwnPortrait):
+        invite(
+            services,
+            session,
+            contract_id=ceremony.contract_id,
+            person_id=ceremony.person_id,
+            actor="another operator",
+        )
 
 
 # --- other ends -----------------------------------------------------------------------------------------------------
