@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from sqlalchemy import ColumnElement, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.certificates.models import CertificateRecord, CertificateState, CrlSeries, PublishedCrl, RevocationEpoch
@@ -37,9 +37,11 @@ def current_crl(services: Services, issuer: str) -> PublishedCrl:
 
     The root's is the one that its officers signed last; its key is not here.
     """
-    row = _stored(services, issuer, is_delta=False)
-    if row is not None and (issuer == ROOT_NAME or not _is_stale(services, row)):
-        return row
+    epoch, now = services.epoch.current(), services.clock()
+    with services.reading() as session:
+        row = session.get(PublishedCrl, (issuer, False))
+        if row is not None and (issuer == ROOT_NAME or not _is_stale(session, row, epoch, now)):
+            return row
     return _make(services, issuer, is_delta=False)
 
 
@@ -47,10 +49,13 @@ def current_delta_crl(services: Services, issuer: str) -> PublishedCrl:
     """What has changed since the base CRL, as of now. Raises NotFound for an unknown issuer and for the root."""
     if issuer == ROOT_NAME:
         raise NotFound("the root publishes complete CRLs only")
-    row = _stored(services, issuer, is_delta=True)
-    if row is not None and not _is_stale(services, row):
-        return row
-    if _stored(services, issuer, is_delta=False) is None:
+    epoch, now = services.epoch.current(), services.clock()
+    with services.reading() as session:
+        row = session.get(PublishedCrl, (issuer, True))
+        if row is not None and not _is_stale(session, row, epoch, now):
+            return row
+        has_base = session.get(PublishedCrl, (issuer, False)) is not None
+    if not has_base:
         _make(services, issuer, is_delta=False)
     return _make(services, issuer, is_delta=True)
 
@@ -60,21 +65,14 @@ def revoked_entries(session: Session, issuer: str, now: datetime) -> list[Revoke
     return [_entry(row, now) for row in _facts(session, issuer, now, _Column.state != CertificateState.GOOD)]
 
 
-def _stored(services: Services, issuer: str, *, is_delta: bool) -> PublishedCrl | None:
-    with services.reading() as session:
-        return session.get(PublishedCrl, (issuer, is_delta))
-
-
-def _is_stale(services: Services, row: PublishedCrl) -> bool:
-    now = services.clock()
+def _is_stale(session: Session, row: PublishedCrl, epoch: int, now: datetime) -> bool:
     if now - row.this_update >= (row.next_update - row.this_update) / 2:
         return True
-    if row.epoch == services.epoch.current():
+    if row.epoch == epoch:
         return False
     if not row.is_delta and row.entries > SMALL and now - row.this_update < FULL_INTERVAL:
         return False
-    with services.reading() as session:
-        return _last_change(session, row.issuer) > row.epoch
+    return _last_change(session, row.issuer) > row.epoch
 
 
 def _make(services: Services, issuer: str, *, is_delta: bool) -> PublishedCrl:
@@ -82,16 +80,15 @@ def _make(services: Services, issuer: str, *, is_delta: bool) -> PublishedCrl:
     if authority is None:
         raise NotFound("no such authority")
     with services.transaction() as session:
-        # The number's row is locked from here on: one worker makes a CRL, others find it made.
-        series = session.execute(
-            update(CrlSeries)
-            .where(CrlSeries.issuer == issuer)
-            .values(number=CrlSeries.number + 1)
-            .returning(CrlSeries.number, CrlSeries.base_number, CrlSeries.base_epoch, CrlSeries.base_at)
-        ).one()
+        # The series is locked from here on: one worker makes a CRL, and the others, once let in, find it made.
+        series = session.get_one(CrlSeries, issuer, with_for_update=True)
         # The epoch is read before the rows: a change in between stands in this CRL and in the next.
         epoch = session.scalar(select(RevocationEpoch.number).where(RevocationEpoch.id == 1)) or 0
         now = services.clock()
+        made = session.get(PublishedCrl, (issuer, is_delta))
+        if made is not None and not _is_stale(session, made, epoch, now):
+            return made
+        series.number += 1
         if is_delta and series.base_number is not None:
             facts = _facts(session, issuer, now, _Column.changed_epoch > series.base_epoch)
             lifetime, base = DELTA_LIFETIME, series.base_number
@@ -99,11 +96,7 @@ def _make(services: Services, issuer: str, *, is_delta: bool) -> PublishedCrl:
             facts = _facts(session, issuer, now, _Column.state != CertificateState.GOOD)
             lifetime, base = CRL_LIFETIME, None
             if series.base_at is None or now - series.base_at >= CRL_LIFETIME / 2:
-                session.execute(
-                    update(CrlSeries)
-                    .where(CrlSeries.issuer == issuer)
-                    .values(base_number=series.number, base_epoch=epoch, base_at=now)
-                )
+                series.base_number, series.base_epoch, series.base_at = series.number, epoch, now
         entries = [_entry(row, now) for row in facts]
         row = PublishedCrl(
             issuer=issuer,

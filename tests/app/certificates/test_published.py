@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from cryptography import x509
 from sqlalchemy import insert
 
 from app.certificates import published, service
-from app.certificates.models import CertificateRecord
+from app.certificates.models import CertificateRecord, PublishedCrl
 from app.certificates.published import current_crl, current_delta_crl
 from app.problems import NotFound
 from app.wiring import Services
@@ -70,6 +73,26 @@ def test_a_change_stands_in_the_next_of_both(services: Services, parties: Partie
 
     assert reasons_in(full) == reasons_in(delta) == {serial: Flags.key_compromise}
     assert base_of(delta) == number_of(base) < number_of(full) < number_of(delta)
+
+
+@pytest.mark.parametrize("current", [current_crl, current_delta_crl])
+def test_whoever_asks_at_once_gets_one_crl(
+    services: Services, parties: Parties, current: Callable[[Services, str], PublishedCrl]
+) -> None:
+    before = number_of(crl_of(current(services, "api")))
+    with services.transaction() as session:
+        service.revoke(services, session, parties.platform.x5t_s256, "key_compromise", "test")
+    together = Barrier(8)
+
+    def fetch(_: int) -> bytes:
+        together.wait()
+        return current(services, "api").der
+
+    with ThreadPoolExecutor(8) as pool:
+        [made] = set(pool.map(fetch, range(8)))
+
+    crl = x509.load_der_x509_crl(made)
+    assert (number_of(crl), len(crl)) == (before + 1, 1)
 
 
 def test_a_release_is_told_by_the_delta(services: Services, parties: Parties) -> None:
