@@ -7,7 +7,7 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.certificates.issuing import Order, issue, issue_batch
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from app.wiring import Services
 
 ENROLMENT_LIFETIME = timedelta(days=7)
+_REFUSAL = "the enrolment code is unknown, used or expired"
+
+
+class UnknownEnrolmentCode(EnrolmentCodeInvalid):
+    """A code that was never handed out. The answer tells it from no other bad code; only the journal counts it."""
 
 
 def create_enrolment(
@@ -78,18 +83,40 @@ def create_enrolment(
     return enrolment, code
 
 
-def enrol_api(services: Services, session: Session, *, code: str, csr: bytes) -> CertificateRecord:
-    """Issue the API certificate that a code allows. Raises EnrolmentCodeInvalid, InvalidCsr, WeakKey, KeyReused."""
-    enrolment = _spend_code(services, session, code, "api")
+def enrol_api(
+    services: Services,
+    session: Session,
+    *,
+    code: str,
+    csr: bytes,
+    tenant_id: str | None = None,
+    actor: str | None = None,
+) -> CertificateRecord:
+    """Issue the API certificate that a code allows. Raises EnrolmentCodeInvalid, InvalidCsr, WeakKey, KeyReused.
+
+    Where somebody has logged in, the code must be one of `tenant_id`, and the journal names the `actor`; by
+    program the code stands for itself.
+    """
+    enrolment = _spend_code(services, session, code, "api", tenant_id)
     application = session.get_one(Application, enrolment.application_id)
-    return issue(services, session, api_order(application, parse_csr(csr), actor=enrolment.id))
+    return issue(services, session, api_order(application, parse_csr(csr), actor=actor or enrolment.id))
 
 
 def enrol_product(
-    services: Services, session: Session, *, code: str, sign_csr: bytes, encrypt_csr: bytes
+    services: Services,
+    session: Session,
+    *,
+    code: str,
+    sign_csr: bytes,
+    encrypt_csr: bytes,
+    tenant_id: str | None = None,
+    actor: str | None = None,
 ) -> tuple[CertificateRecord, CertificateRecord]:
-    """Issue the pair that a code allows, both or none: (signing, encryption). The two keys must differ."""
-    enrolment = _spend_code(services, session, code, "product")
+    """Issue the pair that a code allows, both or none: (signing, encryption). The two keys must differ.
+
+    `tenant_id` and `actor` as in `enrol_api`.
+    """
+    enrolment = _spend_code(services, session, code, "product", tenant_id)
     tenant = session.get_one(Tenant, enrolment.tenant_id)
     return issue_pair(
         services,
@@ -98,7 +125,7 @@ def enrol_product(
         enrolment.product or "",
         Custody(enrolment.custody or ""),
         (parse_csr(sign_csr), parse_csr(encrypt_csr)),
-        actor=enrolment.id,
+        actor=actor or enrolment.id,
     )
 
 
@@ -137,22 +164,26 @@ def issue_pair(
     return session.get_one(CertificateRecord, signing), session.get_one(CertificateRecord, encryption)
 
 
-def _spend_code(services: Services, session: Session, code: str, profile: str) -> Enrolment:
-    now = services.clock()
+def _spend_code(services: Services, session: Session, code: str, profile: str, tenant_id: str | None) -> Enrolment:
+    now, digest = services.clock(), _digest(code)
+    owned = [] if tenant_id is None else [Enrolment.tenant_id == tenant_id]
     spent = session.scalar(
         update(Enrolment)
         .where(
-            Enrolment.code_sha256 == _digest(code),
+            Enrolment.code_sha256 == digest,
             Enrolment.profile == profile,
             Enrolment.used_at.is_(None),
             Enrolment.expires_at > now,
+            *owned,
         )
         .values(used_at=now)
         .returning(Enrolment.id)
     )
-    if spent is None:
-        raise EnrolmentCodeInvalid("the enrolment code is unknown, used or expired")
-    return session.get_one(Enrolment, spent)
+    if spent is not None:
+        return session.get_one(Enrolment, spent)
+    if session.scalar(select(Enrolment.id).where(Enrolment.code_sha256 == digest)) is None:
+        raise UnknownEnrolmentCode(_REFUSAL)
+    raise EnrolmentCodeInvalid(_REFUSAL)
 
 
 def _tenant_subject(tenant: Tenant, common_name: str) -> Subject:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TypeVar
@@ -25,6 +26,7 @@ from app.certificates.problems import EnrolmentCodeInvalid
 from app.gateway.certificates import KnownCertificate, UnknownCertificate, get_good_certificate
 from app.gateway.jose import JoseError, parse_jws
 from app.gateway.transport import find_client_certificate
+from app.journal.strangers import Strangers
 from app.problems import Fault, InvalidInput, NotAuthenticated, to_response
 from app.wiring import Services, current_services
 
@@ -33,6 +35,7 @@ Message = TypeVar("Message", bound=BaseModel)
 MAXIMUM_BODY = 96 * 1024  # 64 KiB of a CSR in Base64
 RENEWAL_AGE = timedelta(minutes=5)
 RENEWAL_TYPE = "yunlian-renewal+jwt"
+_strangers = Strangers()
 _EST = "/.well-known/est"
 _CERTS_ONLY = "application/pkcs7-mime; smime-type=certs-only"
 _PEM_CHAIN = "application/pem-certificate-chain"  # RFC 8555 §9.1
@@ -64,7 +67,7 @@ def simple_enroll() -> Response:
     if request.authorization is None or request.authorization.type != "basic" or not code:
         return _challenge(NotAuthenticated("the enrolment code is the password of HTTP Basic authentication"))
     try:
-        with service.journal_refusals(services, "enrolment", actor="est"), services.transaction() as session:
+        with _journal_refusals(services, "est"), services.transaction() as session:
             record = service.enrol_api(services, session, code=code, csr=csr)
     except EnrolmentCodeInvalid as refusal:
         return _challenge(refusal)
@@ -94,7 +97,7 @@ def enrol() -> Response:
     """
     services, sent = current_services(), _read(messages.Enrolment)
     issued: dict[str, CertificateRecord] = {}
-    with service.journal_refusals(services, "enrolment", actor="enrol"), services.transaction() as session:
+    with _journal_refusals(services, "enrol"), services.transaction() as session:
         if sent.api is not None:
             issued["api"] = service.enrol_api(services, session, code=sent.api.code, csr=sent.api.csr.encode())
         if sent.product is not None:
@@ -128,6 +131,10 @@ def renew() -> Response:
             actor=x5t_s256,
         )
     return _chains(services, {"product-sign": signing, "product-encrypt": encryption})
+
+
+def _journal_refusals(services: Services, door: str) -> AbstractContextManager[None]:
+    return service.journal_refusals(services, "enrolment", actor=door, strangers=_strangers)
 
 
 def _verify_renewal(services: Services, token: str) -> tuple[str, messages.ProductRenewal]:

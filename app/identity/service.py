@@ -14,6 +14,7 @@ from app.db import UtcDateTime, new_id
 from app.identity import passwords, second_factor, sessions
 from app.identity.models import Account, Role, Tenant, TenantKind
 from app.identity.problems import InvalidCredentials, LoginTaken, OwnAccount, RoleNotFitting, TenantExists
+from app.journal.strangers import Strangers
 from app.problems import NotAllowed, NotFound
 from pki.identifiers import parse_uscc
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 MOST_FAILURES = 5
 LOCK = timedelta(minutes=15)
 UNKNOWN = "account:unknown"  # journaled for a login that nobody has; what was typed may be a password
+_strangers = Strangers()
 
 ROLES_OF = {
     TenantKind.BANK: (Role.OPERATOR, Role.COMPLIANCE_OFFICER, Role.CERTIFICATE_OFFICER, Role.AUDITOR),
@@ -151,7 +153,8 @@ def log_in(services: Services, *, login: str, password: str, code: str) -> Logge
 def record_attempt(services: Services, login: str) -> Account | None:
     """Count one attempt in a transaction of its own; the account, or None when unknown or locked.
 
-    The fifth attempt without a success locks for 15 minutes; a success clears the count.
+    The fifth attempt without a success locks for 15 minutes; a success clears the count. Attempts at unknown and
+    locked accounts, which anybody may go on with, are journaled in bounded number.
     """
     now = services.clock()
     lock_over = Account.locked_until.is_not(None)  # with the WHERE below: there was a lock, and it has ended
@@ -170,13 +173,11 @@ def record_attempt(services: Services, login: str) -> Account | None:
             .returning(Account.id)
         )
         account = session.get(Account, counted, populate_existing=True) if counted else None
-        services.journal.append(
-            session,
-            "log-in-attempted",
-            subject=account.id if account else UNKNOWN,
-            actor=account.id if account else UNKNOWN,
-            body={"attempt": account.failed_attempts if account else None},
-        )
+        if account is not None:
+            body = {"attempt": account.failed_attempts}
+            services.journal.append(session, "log-in-attempted", subject=account.id, actor=account.id, body=body)
+    if account is None:
+        _strangers.note(services, "log-in-attempted", subject=UNKNOWN, actor=UNKNOWN)
     return account
 
 

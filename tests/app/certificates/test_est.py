@@ -105,6 +105,24 @@ def test_simple_enrolment_by_code(services: Services, parties: Parties, client: 
     assert kinds(services)["enrolment-refused"] == 1
 
 
+def test_unknown_codes_are_journaled_in_bounded_number(
+    services: Services, parties: Parties, client: FlaskClient
+) -> None:
+    code = own_code(services, parties)
+    assert send(client, "simpleenroll", body_of(csr()), auth=("anybody", code)).status_code == 200
+    for _ in range(3):  # a code that was handed out: a line each
+        assert send(client, "simpleenroll", body_of(csr()), auth=("anybody", code)).status_code == 401
+    assert kinds(services)["enrolment-refused"] == 3
+
+    product = {"code": "a-code-of-nobody", "sign_csr": csr().decode(), "encrypt_csr": csr().decode()}
+    for number in range(10):
+        guess = send(client, "simpleenroll", body_of(csr()), auth=("anybody", f"a-guess-of-code-{number}"))
+        assert guess.status_code == 401
+        assert client.post("/enrol", json={"product": product}).status_code == 403
+
+    assert 3 + 2 <= kinds(services)["enrolment-refused"] < 3 + 20
+
+
 def test_refusals_of_enrolment(services: Services, parties: Parties, client: FlaskClient) -> None:
     good = ("anybody", own_code(services, parties))
     assert send(client, "simpleenroll", body_of(csr())).status_code == 401

@@ -119,6 +119,20 @@ def test_attempts_are_journaled_without_what_was_typed(people: People) -> None:
     assert all("mistake" not in entry.leaf for entry in entries)
 
 
+def test_unknown_logins_are_journaled_in_bounded_number(people: People) -> None:
+    for number in range(20):
+        assert service.record_attempt(people.services, f"nobody-{number}") is None
+    for _ in range(service.MOST_FAILURES):
+        assert service.record_attempt(people.services, "operator") is not None
+
+    with people.services.reading() as session:
+        subjects = [
+            entry.subject for entry in people.services.journal.entries(session, 50) if entry.kind == "log-in-attempted"
+        ]
+    assert 1 <= subjects.count(service.UNKNOWN) < 20
+    assert len(subjects) - subjects.count(service.UNKNOWN) == service.MOST_FAILURES
+
+
 def test_a_session_ends_when_idle(people: People, clock) -> None:
     token = attempt(people)
     clock.advance(sessions.IDLE - timedelta(seconds=1))
