@@ -89,10 +89,17 @@ def enrol() -> Page:
     form = read_form(messages.EnrolApi, with_files(request, "csr"))
     if form.message is None:
         return _enrolment_page(form)
-    services, sent = current_services(), form.message
+    services, account, sent = current_services(), get_account(), form.message
     try:
-        with journal_refusals(services, "enrolment", actor=get_account().id), services.transaction() as session:
-            record = certificate_service.enrol_api(services, session, code=sent.code, csr=sent.csr.encode())
+        with journal_refusals(services, "enrolment", actor=account.id), services.transaction() as session:
+            record = certificate_service.enrol_api(
+                services,
+                session,
+                code=sent.code,
+                csr=sent.csr.encode(),
+                tenant_id=account.tenant_id,
+                actor=account.id,
+            )
     except EnrolmentCodeInvalid as refusal:
         return _enrolment_page(form.refused(refusal, "code"))
     except (PkiError, KeyReused) as refusal:

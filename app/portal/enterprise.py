@@ -75,15 +75,17 @@ def enrol() -> Page:
     form = read_form(messages.EnrolProduct, with_files(request, "sign_csr", "encrypt_csr"))
     if form.message is None:
         return _enrolment_page(form)
-    services, sent = current_services(), form.message
+    services, account, sent = current_services(), get_account(), form.message
     try:
-        with journal_refusals(services, "enrolment", actor=get_account().id), services.transaction() as session:
+        with journal_refusals(services, "enrolment", actor=account.id), services.transaction() as session:
             pair = certificate_service.enrol_product(
                 services,
                 session,
                 code=sent.code,
                 sign_csr=sent.sign_csr.encode(),
                 encrypt_csr=sent.encrypt_csr.encode(),
+                tenant_id=account.tenant_id,
+                actor=account.id,
             )
     except EnrolmentCodeInvalid as refusal:
         return _enrolment_page(form.refused(refusal, "code"))

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.certificates import service as certificates
-from app.identity.models import Role, TenantKind
+from app.identity.models import Role, Tenant, TenantKind
 from app.oauth import service as oauth
 from app.oauth.models import Application
 from app.portal.labels import yuan
@@ -25,31 +25,38 @@ def csr() -> str:
     return request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
 
-def product_code(people: People) -> str:
+def product_code(people: People, tenant: Tenant | None = None) -> str:
     services = people.services
     with services.transaction() as session:
         return certificates.create_enrolment(
             services,
             session,
             profile="product",
-            tenant_id=people.tenants[TenantKind.ENTERPRISE].id,
+            tenant_id=(tenant or people.tenants[TenantKind.ENTERPRISE]).id,
             product="payments",
             custody="agent",
             actor="test",
         )[1]
 
 
-def application(people: People) -> Application:
+def application(people: People, tenant: Tenant | None = None) -> Application:
     with people.services.transaction() as session:
         return oauth.register_application(
             people.services,
             session,
-            tenant_id=people.tenants[TenantKind.PLATFORM].id,
+            tenant_id=(tenant or people.tenants[TenantKind.PLATFORM]).id,
             name="云帆财务",
             redirect_uris=["https://platform.example/back"],
             scopes=["payments"],
             actor="test",
         )
+
+
+def api_code(people: People, client: Application) -> str:
+    with people.services.transaction() as session:
+        return certificates.create_enrolment(
+            people.services, session, profile="api", tenant_id=client.tenant_id, application_id=client.id, actor="test"
+        )[1]
 
 
 def test_strangers_see_what_this_is(people: People) -> None:
@@ -89,11 +96,7 @@ def test_an_application_is_registered(people: People) -> None:
 
 
 def test_an_api_certificate_for_a_pasted_request(people: People) -> None:
-    services, client = people.services, application(people)
-    with services.transaction() as session:
-        code = certificates.create_enrolment(
-            services, session, profile="api", tenant_id=client.tenant_id, application_id=client.id, actor="test"
-        )[1]
+    code = api_code(people, application(people))
     browser = people.log_in("platform-user")
     form = "/developer/certificates/enrol"
     assert "注册码无效" in browser.post(form, page=form, code="not-a-good-code", csr=csr()).text
@@ -128,6 +131,25 @@ def test_a_refused_request_does_not_spend_the_code(people: People) -> None:
     form, code = "/enterprise/certificates/enrol", product_code(people)
     assert browser.post(form, page=form, code=code, sign_csr="\xff", encrypt_csr=csr()).status_code == 422
     assert browser.post(form, page=form, code=code, sign_csr=csr(), encrypt_csr=csr()).status_code == 200
+
+
+@pytest.mark.parametrize("kind", [TenantKind.PLATFORM, TenantKind.ENTERPRISE])
+def test_a_code_is_for_its_own_tenant_and_the_account_is_journaled(people: People, kind: TenantKind) -> None:
+    services, other = people.services, people.add_tenant(kind, 77)
+    if kind == TenantKind.PLATFORM:
+        login, area, requests = "platform-user", "/developer", {"csr": csr()}
+        codes = [api_code(people, application(people, tenant)) for tenant in (other, None)]
+    else:
+        login, area, requests = "enterprise-user", "/enterprise", {"sign_csr": csr(), "encrypt_csr": csr()}
+        codes = [product_code(people, tenant) for tenant in (other, None)]
+    browser, form = people.log_in(login), f"{area}/certificates/enrol"
+
+    assert "注册码无效" in browser.post(form, page=form, code=codes[0], **requests).text
+    assert browser.post(form, page=form, code=codes[1], **requests).status_code == 200
+
+    with services.reading() as session:
+        issued = services.journal.entries(session, text="certificate-issued")
+    assert {entry.actor for entry in issued[: len(requests)]} == {people.accounts[login].id}
 
 
 def test_an_enterprise_ends_its_own_authorizations_only(people: People) -> None:
