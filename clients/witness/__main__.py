@@ -5,7 +5,8 @@
 
 `init` prints the public key, which the bank adds with `flask pki witness NAME KEY`. Each round fetches the newest head
 and the proof that it continues the last one cosigned here, cosigns it, keeps the note and hands the cosignature in. A
-head that does not continue the last is not cosigned: both are kept in FOLDER/forks, and the status is 2.
+head that does not continue the last, or is one of another origin than the first, is not cosigned: both are kept in
+FOLDER/forks, and the status is 2. So it is where a journal that had a head has none any more.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ FORKED, FAILED = 2, 1
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0: cosigned, or nothing new; 1: the journal could not be read or its head is not signed; 2: a fork."""
+    """0: cosigned, or nothing new; 1: the journal could not be read or its head is not signed; 2: it broke its word.
+
+    Status 2 is a fork, another origin, or no head where one was cosigned.
+    """
     asked = _parser().parse_args(arguments)
     if asked.act == "init":
         folder = WitnessFolder.create(asked.folder, asked.name, asked.url, asked.log_certificate.read_bytes())
@@ -45,19 +49,22 @@ def witness_once(folder: WitnessFolder) -> int:
     """One round. Prints what happened."""
     journal = PublicJournal(folder.url)
     witness = Witness(folder, folder.key, folder.name, lambda: datetime.now(UTC))
+    seen = folder.newest_head()
     try:
         note = journal.newest()
+        if note is None and seen is not None:
+            print(f"GONE  the journal has no head, but one of {seen.size} leaves was cosigned; it is in newest.note")
+            return FORKED
         if note is None:
             print("the journal has no head yet")
             return 0
         head = folder.read_head(note)
-        seen = witness.latest(head.origin)
+        if seen is not None and head.origin != seen.origin:
+            return _fork(folder, note, f"the head is of {head.origin}, and the log is {seen.origin}")
         proof = journal.consistency(seen.size if seen else 0, head.size) if not seen or seen.size < head.size else []
         cosigned = witness.cosign(note, proof, folder.log_key)
     except (CheckpointForked, CheckpointOutdated, InvalidProof) as exc:
-        kept = folder.keep_fork(note)
-        print(f"FORK  {exc}; both notes are in {kept}")
-        return FORKED
+        return _fork(folder, note, str(exc))
     except (PkiError, JournalUnreachable) as exc:
         print(f"not cosigned: {exc}")
         return FAILED
@@ -69,6 +76,12 @@ def witness_once(folder: WitnessFolder) -> int:
         return FAILED
     print(f"cosigned {head.size} leaves")
     return 0
+
+
+def _fork(folder: WitnessFolder, note: bytes, reason: str) -> int:
+    kept = folder.keep_fork(note)
+    print(f"FORK  {reason}; both notes are in {kept}")
+    return FORKED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -61,6 +61,12 @@ class WitnessFolder:
         """The head of a note that the log signed. Raises InvalidCheckpoint."""
         return verify_checkpoint(note, self.log_key)
 
+    def newest_head(self) -> Checkpoint | None:
+        """The last head that was accepted, and None before the first, whose origin is the log's from then on."""
+        with closing(self._connect()) as store:
+            row = store.execute("SELECT origin, size, root FROM heads ORDER BY rowid LIMIT 1").fetchone()
+        return Checkpoint(*row) if row else None
+
     # --- pki.witness.WitnessStore ---
 
     def latest(self, origin: str) -> Checkpoint | None:

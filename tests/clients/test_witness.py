@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,33 @@ def test_another_history_is_not_cosigned(
     assert all(WitnessFolder.open(folder).read_head(note) for note in notes)  # the log signed both: proof for anybody
     with services.reading() as session:
         assert not services.journal.verify(session, [notes[0]]).whole
+
+
+def test_another_origin_is_a_fork(services: Services, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    introduce(services, folder)
+    write(services)
+    assert main(["once", str(folder)]) == 0
+    cosigned = (folder / "newest.note").read_bytes()
+    rewrite(services)
+    write(replace(services, settings=replace(services.settings, issuer_url="https://other.example")), 20)
+
+    assert main(["once", str(folder)]) == FORKED
+
+    assert "other.example" in capsys.readouterr().out
+    [fork] = (folder / "forks").iterdir()
+    assert b"other.example" in (fork / "refused.note").read_bytes()
+    assert (fork / "cosigned.note").read_bytes() == (folder / "newest.note").read_bytes() == cosigned
+
+
+def test_a_head_that_is_gone_is_a_failure(services: Services, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    introduce(services, folder)
+    write(services)
+    assert main(["once", str(folder)]) == 0
+    rewrite(services)
+
+    assert main(["once", str(folder)]) == FORKED
+
+    assert "GONE" in capsys.readouterr().out
 
 
 def test_a_witness_that_the_bank_does_not_know(services: Services, folder: Path) -> None:
