@@ -52,12 +52,16 @@ def witness_once(folder: WitnessFolder) -> int:
     seen = folder.newest_head()
     try:
         note = journal.newest()
-        if note is None and seen is not None:
-            print(f"GONE  the journal has no head, but one of {seen.size} leaves was cosigned; it is in newest.note")
-            return FORKED
-        if note is None:
-            print("the journal has no head yet")
-            return 0
+    except JournalUnreachable as exc:
+        print(f"not cosigned: {exc}")
+        return FAILED
+    if note is None and seen is not None:
+        print(f"GONE  the journal has no head, but one of {seen.size} leaves was cosigned; it is in newest.note")
+        return FORKED
+    if note is None:
+        print("the journal has no head yet")
+        return 0
+    try:
         head = folder.read_head(note)
         if seen is not None and head.origin != seen.origin:
             return _fork(folder, note, f"the head is of {head.origin}, and the log is {seen.origin}")
