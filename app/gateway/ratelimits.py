@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WINDOW = 60  # seconds
-DEFAULT_QUOTA = 6000  # requests of one application for one product in a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +56,11 @@ def count_request(services: Services, session: Session, application_id: str, pro
     """Count one request, in the caller's transaction."""
     now = int(services.clock().timestamp())
     name, window = f"{application_id}:{product}", now // WINDOW
-    redis_url: str | None = getattr(services.settings, "redis_url", None)
+    redis_url = services.settings.redis_url
     used = _count_in_redis(redis_url, name, window) if redis_url else None
     if used is None:
         used = _count_in_database(session, name, window)
-    quota: int = getattr(services.settings, "requests_per_minute", DEFAULT_QUOTA)
+    quota = services.settings.requests_per_minute
     return RateVerdict(product, quota, used, WINDOW - now % WINDOW)
 
 

@@ -18,7 +18,7 @@ _MAX_CERTIFICATE = 16 * 1024  # characters of the field
 
 def client_certificate_proxies(settings: Settings) -> tuple[str, ...]:
     """Addresses or networks whose `Client-Cert` field is believed; none unless configured."""
-    return tuple(getattr(settings, "client_certificate_proxies", ()))
+    return settings.client_certificate_proxies
 
 
 def find_client_certificate(environ: dict[str, Any], proxies: Iterable[str] = ()) -> str | None:

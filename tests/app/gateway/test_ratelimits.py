@@ -18,7 +18,6 @@ from flask import Flask
 from sqlalchemy import select
 from yunlian import Refused
 
-from app.gateway import ratelimits
 from app.gateway.ratelimits import RateVerdict, count_request
 from app.journal import JournalEntry
 from app.wiring import Services
@@ -28,8 +27,8 @@ PATH = "/api/v1/echo"
 
 
 @pytest.fixture
-def quota(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(ratelimits, "DEFAULT_QUOTA", 3)
+def quota(services: Services) -> int:
+    object.__setattr__(services, "settings", replace(services.settings, requests_per_minute=3))
     return 3
 
 
