@@ -74,7 +74,7 @@ def test_another_role_neither_proposes_nor_confirms(people: People, by: str) -> 
 
 
 def test_another_tenant_does_not_see_it(people: People) -> None:
-    other = people.add_account("stranger", Role.OPERATOR, people.add_tenant(TenantKind.BANK, 77))
+    other = people.add_account("stranger", Role.ENTERPRISE_USER, people.tenants[TenantKind.ENTERPRISE])
     proposed = propose(people)
     with pytest.raises(NotFound):
         confirm(people, proposed, "stranger")

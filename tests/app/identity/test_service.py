@@ -72,3 +72,8 @@ def test_disabling(people: People) -> None:
     for account_id, refusal in ((own, OwnAccount), (other, NotFound), ("nobody", NotFound)):
         with people.services.transaction() as session, pytest.raises(refusal):
             service.disable_account(people.services, session, account_id, actor=own)
+
+
+def test_there_is_one_bank(people: People) -> None:
+    with pytest.raises(TenantExists):
+        people.add_tenant(TenantKind.BANK, 77)
