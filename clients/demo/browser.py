@@ -58,11 +58,17 @@ class Browser:
 
     def log_in(self, entry: LogIn) -> None:
         """Password and second factor. A code works once, so a second log-in waits for the next one."""
-        self.get("/login")
-        form = {"login": entry.login, "password": entry.password, "code": entry.code()}
-        response = self._client.post("/login", data=self._with_token(form), headers=self._referer())
+        response = self._try_log_in(entry)
+        if response.url.path == "/login":
+            wait_for_next_code()
+            response = self._try_log_in(entry)
         if response.url.path == "/login":
             raise Refused(response)
+
+    def _try_log_in(self, entry: LogIn) -> httpx.Response:
+        self.get("/login")
+        form = {"login": entry.login, "password": entry.password, "code": entry.code()}
+        return self._client.post("/login", data=self._with_token(form), headers=self._referer())
 
     def get(self, path: str) -> str:
         """A page; remembers its CSRF token."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
+from clients.demo.browser import wait_for_next_code
 from clients.demo.running import Running
 
 pytestmark = pytest.mark.browser
@@ -110,11 +111,19 @@ def test_a_stranger_is_told_what_an_upload_is_worth(context: BrowserContext, ser
 
 
 def log_in(page: Page, service: Running, login: str) -> None:
-    """Password and second factor, by the form."""
+    """Password and second factor, by the form; a code that was spent elsewhere is waited out."""
+    try_log_in(page, service, login)
+    if page.url.endswith("/login"):
+        wait_for_next_code()
+        try_log_in(page, service, login)
+    assert page.url == f"{service.people}/"
+
+
+def try_log_in(page: Page, service: Running, login: str) -> None:
     entry = service.log_ins[login]
     page.goto(f"{service.people}/login")
     page.get_by_label("登录名").fill(login)
     page.get_by_label("密码").fill(entry.password)
     page.get_by_label("动态码").fill(entry.code())
     page.get_by_role("button", name="登录").click()
-    page.wait_for_url(f"{service.people}/")
+    page.wait_for_load_state()
