@@ -125,5 +125,5 @@ def try_log_in(page: Page, service: Running, login: str) -> None:
     page.get_by_label("登录名").fill(login)
     page.get_by_label("密码").fill(entry.password)
     page.get_by_label("动态码").fill(entry.code())
-    page.get_by_role("button", name="登录").click()
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button", name="登录").click()
