@@ -111,7 +111,7 @@ def test_without_the_right_mac_nothing_is_unpickled(door: Path, services: Servic
 
 @pytest.mark.parametrize(
     "task",
-    [("os", "getcwd"), ("app.signing.service", "_digest"), ("app.signing.tasks", "no_such_task"),
+    [("os", "getcwd"), ("app.signing.stored", "digest"), ("app.signing.tasks", "no_such_task"),
      ("app.signing.tasks", "hashlib"), ("app.signing.tasks", "x509")],
 )  # fmt: skip
 def test_only_tasks_of_the_listed_modules_are_run(door: Path, services: Services, task: tuple[str, str]) -> None:

@@ -1,0 +1,160 @@
+"""Who acts on a signing page: whoever holds an invitation, identifies and gets a session."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.db import new_id
+from app.identity import persons
+from app.signing.models import Contract, Invitation, SigningSession
+from app.signing.problems import (
+    IdentityNotConfirmed,
+    InvitationClosed,
+    InvitationUnknown,
+    NoSigningSession,
+    SigningLocked,
+)
+from app.signing.stored import advance, digest, lock_contract, stored_ceremony
+from contracts import ceremony as rules
+from contracts.ceremony import Ceremony, CeremonyState, Party
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+SESSION_LIFETIME = timedelta(hours=2)
+MOST_FAILURES = 5
+LOCK = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Who acts on a signing page: an invitation and, once identified, a session."""
+
+    contract: Contract
+    invitation: Invitation
+    session: SigningSession | None
+
+    @property
+    def ceremony(self) -> Ceremony:
+        """The stored ceremony."""
+        return rules.from_dict(self.contract.ceremony)
+
+    @property
+    def party(self) -> Party:
+        """The party that the invitation is for."""
+        return self.ceremony.party(self.invitation.party_id)
+
+    @property
+    def session_id(self) -> str:
+        """Raises NoSigningSession before identification."""
+        if self.session is None:
+            raise NoSigningSession("identify yourself first")
+        return self.session.id
+
+
+def find_participant(services: Services, session: Session, token: str, cookie: str | None) -> Participant:
+    """Who opens this link, with the session that the browser's cookie names. Raises InvitationUnknown."""
+    invitation = session.get(Invitation, digest(token))
+    if invitation is None:
+        raise InvitationUnknown("this link is not one of ours")
+    signing_session = None
+    if cookie:
+        signing_session = session.scalars(
+            select(SigningSession).where(
+                SigningSession.cookie_sha256 == digest(cookie),
+                SigningSession.invitation_sha256 == invitation.token_sha256,
+                SigningSession.expires_at > services.clock(),
+            )
+        ).first()
+    return Participant(invitation.contract, invitation, signing_session)
+
+
+def identify(services: Services, token: str, identity_last6: str) -> str:
+    """Open a signing session for whoever knows the end of the identity number; returns its cookie.
+
+    Five failures lock the invitation for 15 minutes. Opens its own transactions, so that failures are counted.
+    Raises InvitationUnknown, InvitationClosed, SigningLocked, IdentityNotConfirmed.
+    """
+    now = services.clock()
+    with services.transaction() as session:
+        participant = find_participant(services, session, token, None)
+        require_open(participant, now)
+        count_attempt(session, participant.invitation.token_sha256, now)
+        facts = persons.get_person_facts(services, session, participant.invitation.person_id)
+        good = hmac.compare_digest(facts.identity_number[-6:].encode(), identity_last6.upper().encode())
+        subject = participant.contract.id
+        if not good:
+            services.journal.append(
+                session,
+                "identification-refused",
+                subject=subject,
+                actor=participant.invitation.person_id,
+                body={},
+            )
+    if not good:
+        raise IdentityNotConfirmed("the last six characters are not those of the identity number on file")
+    cookie = secrets.token_urlsafe(32)
+    with services.transaction() as session:
+        contract, invitation = lock_contract(session, subject), session.get_one(Invitation, digest(token))
+        forget_attempts(session, invitation.token_sha256)
+        signing_session = SigningSession(
+            id=new_id(),
+            cookie_sha256=digest(cookie),
+            invitation_sha256=invitation.token_sha256,
+            created_at=now,
+            expires_at=now + SESSION_LIFETIME,
+        )
+        session.add(signing_session)
+        advance(contract, rules.identify(stored_ceremony(contract), invitation.party_id, signing_session.id, now))
+        services.journal.append(session, "party-identified", subject=contract.id, actor=invitation.person_id, body={})
+    return cookie
+
+
+def require_open(participant: Participant, now: datetime) -> None:
+    """Raises InvitationClosed unless the contract still waits for signatures."""
+    ceremony = participant.ceremony
+    if ceremony.state is not CeremonyState.SENT:
+        raise InvitationClosed(f"the contract is {ceremony.state}")
+    if now >= ceremony.expires_at:
+        raise InvitationClosed("the invitation has expired")
+
+
+def journal_step(
+    services: Services, session: Session, kind: str, participant: Participant, body: dict[str, Any]
+) -> None:
+    """Journal what the party did with the contract."""
+    services.journal.append(
+        session, kind, subject=participant.contract.id, actor=participant.invitation.person_id, body=body
+    )
+
+
+def count_attempt(session: Session, token_sha256: bytes, now: datetime) -> None:
+    """Count an attempt before it is judged: the fifth without a success locks, however many come at once."""
+    invitation = session.get_one(Invitation, token_sha256, populate_existing=True, with_for_update={"of": Invitation})
+    if invitation.locked_until is not None:
+        if invitation.locked_until > now:
+            raise SigningLocked("too many failures")
+        invitation.locked_until, invitation.failed_attempts = None, 0
+    invitation.failed_attempts += 1
+    if invitation.failed_attempts >= MOST_FAILURES:
+        invitation.locked_until = now + LOCK
+
+
+def forget_attempts(session: Session, token_sha256: bytes) -> None:
+    """After a success: earlier failures no longer count."""
+    success = update(Invitation).where(Invitation.token_sha256 == token_sha256)
+    session.execute(success.values(failed_attempts=0, locked_until=None))
+
+
+def forget_one_attempt(session: Session, token_sha256: bytes) -> None:
+    """After an outage of ours: this attempt does not count."""
+    attempts = Invitation.failed_attempts
+    again = update(Invitation).where(Invitation.token_sha256 == token_sha256, attempts > 0)
+    session.execute(again.values(failed_attempts=attempts - 1, locked_until=None))

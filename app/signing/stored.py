@@ -1,0 +1,45 @@
+"""A contract's ceremony as it is stored: locked, moved on, and rows that are spent once."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.problems import NotFound
+from app.signing.models import Contract, FaceCheck, PendingSigning
+from contracts import ceremony as rules
+from contracts.ceremony import Ceremony
+
+
+def lock_contract(session: Session, contract_id: str) -> Contract:
+    """The contract as it is once nobody else changes it, whatever this session had read of it before."""
+    query = select(Contract).where(Contract.id == contract_id).with_for_update(of=Contract)
+    contract = session.scalars(query, execution_options={"populate_existing": True}).first()
+    if contract is None:
+        raise NotFound("no such contract")
+    return contract
+
+
+def stored_ceremony(contract: Contract) -> Ceremony:
+    """The ceremony of a contract. Raises what `contracts.ceremony.from_dict` raises."""
+    return rules.from_dict(contract.ceremony)
+
+
+def advance(contract: Contract, ceremony: Ceremony) -> None:
+    """Store the ceremony after a transition; the column by which contracts are searched follows it."""
+    contract.ceremony = rules.to_dict(ceremony)
+    contract.state = ceremony.state
+
+
+def spend_once(session: Session, table: type[FaceCheck] | type[PendingSigning], row_id: str, now: datetime) -> bool:
+    """Mark a row as used; False when somebody else was first."""
+    spent = session.execute(update(table).where(table.id == row_id, table.used_at.is_(None)).values(used_at=now))
+    return bool(spent.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def digest(token: str) -> bytes:
+    """What is stored in place of a link's token or a cookie (SHA-256)."""
+    return hashlib.sha256(token.encode()).digest()
