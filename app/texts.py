@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 
-_FEATURES = ("identity", "oauth", "gateway", "payments", "routing", "certificates", "signing", "compliance")
+_FEATURES = ("identity", "oauth", "gateway", "payments", "routing", "certificates", "signing", "compliance", "proofing")
 
 _COMMON = {
     "bad-request": "请求无法识别，请检查后重试。",

@@ -113,6 +113,13 @@ def list_persons(services: Services, session: Session, *, tenant_id: str | None 
     return [_open(services, session, person) for person in session.scalars(query)]
 
 
+def list_same_identity(services: Services, session: Session, identity_lookup: bytes) -> list[PersonFacts]:
+    """The persons, of whatever enterprise, who have this identity number and are not forgotten."""
+    query = select(Person).join(PersonKey, PersonKey.person_id == Person.id)
+    query = query.where(Person.identity_lookup == identity_lookup).order_by(Person.id)
+    return [_open(services, session, person) for person in session.scalars(query)]
+
+
 def mask_name(name: str) -> str:
     """Keep the family name's first character: 张三丰 becomes 张**."""
     return name[:1] + "*" * max(1, len(name) - 1)

@@ -22,6 +22,7 @@ def all_metadata() -> MetaData:
     """The tables of every feature."""
     import_module("app.once")
     import_module("app.journal")
+    import_module("app.proofing.records")
     for feature in iter_modules(app.__path__, "app."):
         name = f"{feature.name}.models"
         if feature.ispkg and find_spec(name) is not None:

@@ -14,6 +14,7 @@ from app import once
 from app.certificates.renewal import warn_before_expiry
 from app.identity import sessions
 from app.payments.jobs import dispatch_outbox
+from app.proofing import limits
 from app.signing.service import deliver_pending, expire_overdue
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ JOBS = (
     Job("expire contracts", timedelta(minutes=1), expire_overdue),
     Job("warn before expiry", timedelta(hours=1), warn_before_expiry),
     Job("forget what expired", timedelta(minutes=1), _forget),
+    Job("forget counted tries", timedelta(hours=1), limits.forget_past),
 )
 
 

@@ -1,0 +1,43 @@
+"""What identity proofing refuses with, and the Chinese sentences for it and for the domain's own refusals."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from app.problems import TooManyRequests
+
+
+class FaceCheckLocked(TooManyRequests):
+    """Five failures within a quarter of an hour: locked for an hour."""
+
+    code = "face-check-locked"
+
+    def __init__(self, until: datetime, now: datetime) -> None:
+        super().__init__(f"locked until {until.isoformat(timespec='seconds')}", retry_after=_seconds(until, now))
+        self.until = until
+
+
+class TooManyTries(TooManyRequests):
+    """No further try today; the day is Beijing's."""
+
+    code = "face-check-tries-spent"
+
+    def __init__(self, until: datetime, now: datetime) -> None:
+        super().__init__(f"no tries left until {until.isoformat(timespec='seconds')}", retry_after=_seconds(until, now))
+        self.until = until
+
+
+def _seconds(until: datetime, now: datetime) -> int:
+    return max(1, int((until - now).total_seconds()) + 1)
+
+
+TEXTS = {
+    "face-check-locked": "多次未通过，刷脸核验已暂停一小时。您可以稍后再试，或申请人工协助核验。",
+    "face-check-tries-spent": "今日刷脸次数已用完，请明天再试，或申请人工协助核验。",
+    "document-rejected": "无法从证件照片中取得人像。",
+    "document-no-face": "证件照片中没有找到人像。",
+    "document-several-faces": "证件照片中有多张人脸。",
+    "document-face-too-small": "人像太小，请靠近拍摄。",
+    "document-blurred": "照片模糊，请重新拍摄。",
+    "document-glare": "证件反光，请换个角度。",
+}
