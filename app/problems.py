@@ -17,7 +17,15 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from app.texts import chinese_for
-from contracts.errors import ContractError, FaceCheckStale, FontMissing, IllegalTransition, NotYourTurn, TimestampFailed
+from contracts.errors import (
+    ContractError,
+    FaceCheckStale,
+    FontMissing,
+    IllegalTransition,
+    NotYourTurn,
+    StaleRevision,
+    TimestampFailed,
+)
 from kyc.errors import EngineUnavailable, KycError
 from pki.errors import PkiError
 
@@ -152,7 +160,7 @@ def describe(error: Exception) -> dict[str, Any]:
 
 def _status_of(error: KycError | ContractError | PkiError) -> HTTPStatus:
     """The domain knows no HTTP. What was asked is refused, unless it came at the wrong time or the fault is ours."""
-    if isinstance(error, IllegalTransition | NotYourTurn | FaceCheckStale):
+    if isinstance(error, IllegalTransition | NotYourTurn | FaceCheckStale | StaleRevision):
         return HTTPStatus.CONFLICT
     if isinstance(error, EngineUnavailable | FontMissing | TimestampFailed):
         return HTTPStatus.SERVICE_UNAVAILABLE

@@ -87,6 +87,12 @@ class FaceCheckStale(ContractError):
     code = "face-check-stale"
 
 
+class StaleRevision(ContractError):
+    """The document has another revision by now: another party signed in between."""
+
+    code = "stale-revision"
+
+
 class UnknownParty(ContractError):
     """The ceremony has no such party."""
 
