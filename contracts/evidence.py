@@ -29,8 +29,10 @@ from contracts.consent import ConsentWording, parse_wording
 from contracts.container import canonical_json, pack, parse_canonical_json, unpack, verify_manifest
 from contracts.errors import InvalidEvidence, UnknownWording
 from contracts.face_commitment import face_root
+from contracts.findings import Finding
 from contracts.report import SignatureEntry, SignatureReport, Verdict
-from contracts.signed_data import Finding, check_embedded
+from contracts.revocation import RevocationData
+from contracts.signed_data import check_embedded
 from contracts.validation import validate
 from pki.checkpoint import verify_checkpoint
 from pki.errors import PkiError
@@ -66,12 +68,15 @@ def build_bundle(
     anchors: Iterable[x509.Certificate],
     log_entry: Mapping[str, Any],
     log_certificate: x509.Certificate,
+    crls: Iterable[bytes] = (),
+    ocsp_responses: Iterable[bytes] = (),
 ) -> bytes:
     """Pack the evidence; the same parts give the same bytes.
 
     `face_evidence` maps field names to JSON objects with their "root"; `certificates` are the
     signers' and the issuing authorities', also the log's; `log_entry` is {"leaf", "index",
-    "inclusion_proof", "checkpoint"} of the journal entry that names the contract's SHA-256.
+    "inclusion_proof", "checkpoint"} of the journal entry that names the contract's SHA-256. `crls` and
+    `ocsp_responses` (DER) answer for the newest archive time stamp, whose own answers no file can hold.
     """
     parts = {
         "contract.pdf": contract,
@@ -82,6 +87,9 @@ def build_bundle(
         parts[f"consent/{wording.sha256.hex()}.json"] = wording.canonical_form()
     for field, evidence in face_evidence.items():
         parts[f"face/{field}.json"] = canonical_json(evidence)
+    for kind, answers in (("crl", crls), ("ocsp", ocsp_responses)):
+        for der in answers:
+            parts[f"revocation/{hashlib.sha256(der).hexdigest()}.{kind}"] = der
     for folder, members in (("certificates", certificates), ("anchors", anchors)):
         for certificate in members:
             der = certificate.public_bytes(Encoding.DER)
@@ -116,7 +124,8 @@ def check_bundle(bundle: bytes, anchors: Iterable[x509.Certificate], at: datetim
 
     # 3. The signatures of the contract are valid, each with its time stamp, and cover the entire file.
     contract = _part(parts, "contract.pdf", "signatures")
-    report = validate(contract, policy, at)
+    crls, responses = _check_answers(parts, policy)
+    report = validate(contract, policy, at, crls=crls, ocsp_responses=responses)
     if report.verdict is not Verdict.VALID:
         raise InvalidEvidence("signatures", f"{report.verdict} {report.sub_indication}: {report.explanation}")
     for entry in report.signatures:
@@ -145,6 +154,17 @@ def _trust(parts: Mapping[str, bytes], trusted: tuple[x509.Certificate, ...]) ->
         check_embedded(certificates, trusted)
         issuers = tuple(c for c in certificates if _is_authority(c) and c not in trusted)
         return TrustPolicy(trusted, issuers)
+
+
+def _check_answers(parts: Mapping[str, bytes], policy: TrustPolicy) -> tuple[list[bytes], list[bytes]]:
+    """CRLs and OCSP responses, each signed by an authority at hand: what is not is no evidence, and was changed."""
+    found = {path: data for path, data in parts.items() if path.startswith("revocation/")}
+    known = RevocationData()
+    for path, data in found.items():
+        if not known.is_signed(data, (*policy.anchors, *policy.intermediates)):
+            raise InvalidEvidence("revocation", f"{path} is signed by no authority at hand")
+    crls = [data for path, data in found.items() if path.endswith(".crl")]
+    return crls, [data for path, data in found.items() if path.endswith(".ocsp")]
 
 
 def _signature_step(entry: SignatureEntry) -> EvidenceStep:

@@ -25,12 +25,17 @@ class SubIndication(StrEnum):
     HASH_FAILURE = "HASH_FAILURE"
     SIG_CRYPTO_FAILURE = "SIG_CRYPTO_FAILURE"
     REVOKED = "REVOKED"
+    NOT_YET_VALID = "NOT_YET_VALID"
     SIG_CONSTRAINTS_FAILURE = "SIG_CONSTRAINTS_FAILURE"
     CHAIN_CONSTRAINTS_FAILURE = "CHAIN_CONSTRAINTS_FAILURE"
     CERTIFICATE_CHAIN_GENERAL_FAILURE = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+    CRYPTO_CONSTRAINTS_FAILURE_NO_POE = "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
+    NO_SIGNING_CERTIFICATE_FOUND = "NO_SIGNING_CERTIFICATE_FOUND"
     NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
     OUT_OF_BOUNDS_NO_POE = "OUT_OF_BOUNDS_NO_POE"
-    NOT_YET_VALID = "NOT_YET_VALID"
+    REVOKED_NO_POE = "REVOKED_NO_POE"
+    REVOKED_CA_NO_POE = "REVOKED_CA_NO_POE"
+    REVOCATION_OUT_OF_BOUNDS_NO_POE = "REVOCATION_OUT_OF_BOUNDS_NO_POE"
     TRY_LATER = "TRY_LATER"
     SIGNED_DATA_NOT_FOUND = "SIGNED_DATA_NOT_FOUND"
     TIMESTAMP_ORDER_FAILURE = "TIMESTAMP_ORDER_FAILURE"
@@ -51,6 +56,30 @@ class SignatureKind(StrEnum):
     DOCUMENT_TIMESTAMP = "document-timestamp"
 
 
+class RevocationSource(StrEnum):
+    """Where it is known from that a certificate was not revoked."""
+
+    CRL = "crl"
+    OCSP = "ocsp"
+    SERVICE = "service"
+    """The authority's own records, asked when the validation was made."""
+    NOT_NEEDED = "not-needed"
+    """Short-term certificates and OCSP responders are never looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """One certificate of a signer's chain below the trust anchor."""
+
+    subject: str
+    serial_number: int
+    source: RevocationSource
+    this_update: datetime | None = None
+    next_update: datetime | None = None
+    embedded: bool = False
+    """The answer is in the file itself (or in its evidence), so that it outlives whoever gave it."""
+
+
 @dataclass(frozen=True, slots=True)
 class SignatureEntry:
     """One signature or document time stamp. What could not be established is None."""
@@ -68,7 +97,12 @@ class SignatureEntry:
     """What the signer's clock said."""
     stamped_at: datetime | None = None
     """Proof of existence: the time stamp over the signature, or the document time stamp's own time."""
+    proven_at: datetime | None = None
+    """Best signature time: the earliest time at which the signature is proven to have existed, and for which its
+    certificate was judged. Without any time stamp, the time of validation."""
     binding: SignatureBinding | None = None
+    chain: tuple[ChainLink, ...] = ()
+    """The signer's certificate first; the trust anchor is left out."""
     coverage: str = "UNCLEAR"
     """ENTIRE_FILE, ENTIRE_REVISION, CONTIGUOUS_BLOCK_FROM_START or UNCLEAR."""
     covered_bytes: int = 0
@@ -89,6 +123,8 @@ class SignatureReport:
     document_sha256: str
     covers_entire_file: bool
     signatures: tuple[SignatureEntry, ...]
+    unsigned_fields: tuple[str, ...] = ()
+    """Signature fields that wait for a signature."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: digests in hexadecimal, times in ISO 8601."""
@@ -101,6 +137,7 @@ class SignatureReport:
             "document_sha256": self.document_sha256,
             "covers_entire_file": self.covers_entire_file,
             "signatures": [_entry_dict(entry) for entry in self.signatures],
+            "unsigned_fields": list(self.unsigned_fields),
         }
 
 
@@ -115,6 +152,8 @@ def _entry_dict(entry: SignatureEntry) -> dict[str, Any]:
         "subject": entry.subject,
         "claimed_at": entry.claimed_at and entry.claimed_at.isoformat(),
         "stamped_at": entry.stamped_at and entry.stamped_at.isoformat(),
+        "proven_at": entry.proven_at and entry.proven_at.isoformat(),
+        "chain": [_link_dict(link) for link in entry.chain],
         "binding": binding
         and {
             "face_evidence_root": binding.face_evidence_root.hex(),
@@ -126,4 +165,15 @@ def _entry_dict(entry: SignatureEntry) -> dict[str, Any]:
         "modifications": entry.modifications,
         "certifies": entry.certifies,
         "level": entry.level and entry.level.value,
+    }
+
+
+def _link_dict(link: ChainLink) -> dict[str, Any]:
+    return {
+        "subject": link.subject,
+        "serial_number": f"{link.serial_number:x}",
+        "revocation": link.source.value,
+        "this_update": link.this_update and link.this_update.isoformat(),
+        "next_update": link.next_update and link.next_update.isoformat(),
+        "embedded": link.embedded,
     }

@@ -78,11 +78,13 @@ def validate_foreign_path(
     at: datetime,
     *,
     policies: PolicyInputs | None = None,
+    check_revocation: bool = True,
 ) -> tuple[bytes, ...]:
     """Validate a certificate as of `at` (aware UTC); all arguments are DER. Returns the chain, leaf first.
 
     Every certificate but the anchor must be covered by one of `crls` (complete, delta, indirect or by reason);
-    nothing is fetched. What the leaf may be used for is the caller's to check. Raises PathInvalid: UntrustedIssuer,
+    nothing is fetched. `check_revocation` False: revocation is judged elsewhere, and no CRL is needed. What the leaf
+    may be used for is the caller's to check. Raises PathInvalid: UntrustedIssuer,
     CertificateExpired, CertificateNotYetValid, CertificateRevoked, RevocationUnknown, PathTooComplex. Of several
     paths one good one suffices; else the first error counts.
     """
@@ -95,19 +97,21 @@ def validate_foreign_path(
             tuple(map(_certificate, intermediates)),
             tuple(map(_crl, crls)),
         )
-        return _find_valid_path(material, at, policies or PolicyInputs())
+        return _find_valid_path(material, at, policies or PolicyInputs(), check_revocation)
     except _MALFORMED as exc:  # anywhere, because asn1crypto parses late
         raise PathInvalid("what was handed in", "it is malformed") from exc
 
 
-def _find_valid_path(material: _Material, at: datetime, policies: PolicyInputs) -> tuple[bytes, ...]:
+def _find_valid_path(
+    material: _Material, at: datetime, policies: PolicyInputs, check_revocation: bool
+) -> tuple[bytes, ...]:
     _check_bounds(material)
     failure: PathInvalid | None = None
     for number, path in enumerate(_paths(material)):
         if number == MAXIMUM_PATHS:
             raise PathTooComplex(_name(material.leaf))
         try:
-            _validate(path, material, at, policies)
+            _validate(path, material, at, policies, "require" if check_revocation else "soft-fail")
         except PathInvalid as exc:
             failure = failure or exc
         else:
@@ -162,13 +166,15 @@ def _may_have_issued(issuer: x509.Certificate, certificate: x509.Certificate) ->
     return issuer.subject == certificate.issuer and (stated is None or own is None or stated == own)
 
 
-def _validate(path: tuple[x509.Certificate, ...], material: _Material, at: datetime, policies: PolicyInputs) -> None:
+def _validate(
+    path: tuple[x509.Certificate, ...], material: _Material, at: datetime, policies: PolicyInputs, revocation_mode: str
+) -> None:
     context = ValidationContext(
         trust_roots=list(material.anchors),
         other_certs=list(material.intermediates),
         crls=list(material.crls),
         moment=at,
-        revocation_mode="require",
+        revocation_mode=revocation_mode,
     )
     parameters = PKIXValidationParams(
         user_initial_policy_set=policies.acceptable,

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from contracts import seals
+from contracts.archive import archive
 from contracts.binding import SignatureBinding
 from contracts.consent import get_wording
 from contracts.render import render
@@ -24,6 +25,7 @@ from pki.authority import IssuingAuthority, create_root, sign_issuing
 from pki.identifiers import organization_identifier, signature_urn, uscc_check_digit
 from pki.path import TrustPolicy
 from pki.profiles import LOG, SEAL, SIGNER, TSA
+from pki.revocation import GOOD, RevocationState, build_crl
 from pki.timestamp import TimestampAuthority
 from pki.translog import leaf_hash, node_hash
 
@@ -128,6 +130,14 @@ class Hierarchy:
         self.trust = TrustPolicy((self.root.certificate,), (self.signers.certificate, self.services.certificate))
         self.clock.now = NOW
 
+    def crls(self, at: datetime | None = None, **revoked: Any) -> list[bytes]:
+        """A complete CRL of each authority for the week after `at`."""
+        at = at or self.clock.now
+        return [
+            build_crl(a, revoked.get(a.name, ()), 1, at - timedelta(hours=1), at + timedelta(days=7))
+            for a in (self.root, self.services, self.signers)
+        ]
+
     def signer(self, binding: SignatureBinding) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         """A certificate for one signature and its key, as the browser would hold it."""
         key = _key()
@@ -168,11 +178,23 @@ class SignedContract:
     """Signed by the legal representative."""
     twice: bytes
     """And sealed by the bank."""
+    archived: bytes
+    """And with validation data and an archive time stamp."""
 
 
 @pytest.fixture
 def now() -> datetime:
     return NOW
+
+
+def nothing_revoked(certificate: x509.Certificate) -> RevocationState:
+    """An authority's own records, in which every certificate is good."""
+    return GOOD
+
+
+@pytest.fixture
+def records() -> Callable[[x509.Certificate], RevocationState]:
+    return nothing_revoked
 
 
 @pytest.fixture
@@ -219,7 +241,14 @@ def sign_contract(hierarchy: Hierarchy) -> Callable[[], SignedContract]:
             at=NOW,
             seal=seals.company_seal(TERMS["bank"]["name"], BANK_USCC),
         )
-        return SignedContract(rendered, prepared, binding, certificate, once, twice)
+        authorities = (hierarchy.root, hierarchy.services, hierarchy.signers)
+        archived = archive(
+            twice,
+            hierarchy.timestamps,
+            certificates=[authority.certificate for authority in authorities],
+            crls=hierarchy.crls(),
+        )
+        return SignedContract(rendered, prepared, binding, certificate, once, twice, archived)
 
     return sign
 

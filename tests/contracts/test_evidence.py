@@ -54,9 +54,9 @@ def log_entry(hierarchy, contract_sha256, key=None):
 
 
 @pytest.fixture
-def arguments(contract, hierarchy, face_evidence):
+def arguments(contract, hierarchy, face_evidence, now):
     return {
-        "contract": contract.twice,
+        "contract": contract.archived,
         "consents": [get_wording()],
         "face_evidence": {FIELD: face_evidence},
         "certificates": [
@@ -66,8 +66,9 @@ def arguments(contract, hierarchy, face_evidence):
             hierarchy.services.certificate,
         ],
         "anchors": [hierarchy.root.certificate],
-        "log_entry": log_entry(hierarchy, hashlib.sha256(contract.twice).hexdigest()),
+        "log_entry": log_entry(hierarchy, hashlib.sha256(contract.archived).hexdigest()),
         "log_certificate": hierarchy.log,
+        "crls": hierarchy.crls(now + timedelta(days=365)),
     }
 
 
@@ -89,13 +90,14 @@ def test_verifies_with_the_root_alone(bundle, contract, hierarchy, now, days):
         "trust",
         "signatures",
         "signatures",
+        "signatures",
         "certificates",
         "consent",
         "face-evidence",
         "document",
         "log",
     ]
-    assert report.contract_sha256 == hashlib.sha256(contract.twice).hexdigest()
+    assert report.contract_sha256 == hashlib.sha256(contract.archived).hexdigest()
 
 
 def test_refuses_a_bundle_that_brings_its_own_root(bundle, hierarchy, now):

@@ -55,13 +55,13 @@ def test_each_revision_begins_with_the_one_before(contract):
         assert later.startswith(earlier)
 
 
-def test_a_pending_signature_survives_storage(begun, hierarchy, webcrypto, now):
+def test_a_pending_signature_survives_storage(begun, hierarchy, webcrypto, now, records):
     pending, key = begun
     stored = PendingSignature.load(pending.dump())
     assert stored == pending
     assert pending.digest_algorithm == "sha256"
     signed = finish_signature(stored, webcrypto(key, stored.signed_attributes), hierarchy.timestamps)
-    assert validate(signed, hierarchy.trust, now).verdict is Verdict.VALID
+    assert validate(signed, hierarchy.trust, now, revocation=records).verdict is Verdict.VALID
 
 
 @pytest.mark.parametrize("junk", [b"", b"{}", b"[]", b'{"format":"yunlian-pending-signature/1"}'])
@@ -70,11 +70,11 @@ def test_junk_is_no_pending_signature(junk):
         PendingSignature.load(junk)
 
 
-def test_der_signatures_are_taken_too(begun, hierarchy, now):
+def test_der_signatures_are_taken_too(begun, hierarchy, now, records):
     pending, key = begun
     value = key.sign(pending.signed_attributes, ec.ECDSA(hashes.SHA256()))
     signed = finish_signature(pending, value, hierarchy.timestamps)
-    assert validate(signed, hierarchy.trust, now).verdict is Verdict.VALID
+    assert validate(signed, hierarchy.trust, now, revocation=records).verdict is Verdict.VALID
 
 
 def test_what_does_not_verify_is_not_embedded(begun, hierarchy, webcrypto):
@@ -113,12 +113,12 @@ def test_fields_are_filled_once_and_must_exist(contract, hierarchy, now):
             begin_signature(pdf, field, hierarchy.seal, hierarchy.seal_chain, at=now)
 
 
-def test_parties_in_parallel_bind_to_the_revision_that_both_read(contract, hierarchy, webcrypto, now):
+def test_parties_in_parallel_bind_to_the_revision_that_both_read(contract, hierarchy, webcrypto, now, records):
     binding = binding_to(contract.prepared)
     certificate, key = hierarchy.signer(binding)
     pending = begin_signature(contract.once, "bank-seal", certificate, hierarchy.signer_chain, binding, at=now)
     signed = finish_signature(pending, webcrypto(key, pending.signed_attributes), hierarchy.timestamps)
-    report = validate(signed, hierarchy.trust, now)
+    report = validate(signed, hierarchy.trust, now, revocation=records)
     assert report.verdict is Verdict.VALID
     assert [entry.binding.document_sha256 for entry in report.signatures] == [binding.document_sha256] * 2
 
@@ -148,7 +148,7 @@ def test_a_time_stamp_is_about_this_signature_and_this_minute(begun, hierarchy, 
         hierarchy.clock.now = now
 
 
-def test_a_response_around_the_token_is_unwrapped(begun, hierarchy, webcrypto, now):
+def test_a_response_around_the_token_is_unwrapped(begun, hierarchy, webcrypto, now, records):
     from asn1crypto import tsp
 
     class Responding:
@@ -159,7 +159,7 @@ def test_a_response_around_the_token_is_unwrapped(begun, hierarchy, webcrypto, n
 
     pending, key = begun
     signed = finish_signature(pending, webcrypto(key, pending.signed_attributes), Responding())
-    assert validate(signed, hierarchy.trust, now).verdict is Verdict.VALID
+    assert validate(signed, hierarchy.trust, now, revocation=records).verdict is Verdict.VALID
 
 
 def test_a_key_that_is_not_the_certificate_s_signs_nothing(contract, hierarchy, now):

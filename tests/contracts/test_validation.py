@@ -22,11 +22,10 @@ from contracts.errors import DocumentNotValid
 from contracts.report import Level, SignatureKind, SubIndication, Verdict
 from contracts.validation import validate, verify_document
 from pki.path import TrustPolicy
-from pki.revocation import build_crl
 
 
-def test_each_signature_says_who_when_what(contract, hierarchy, now):
-    report = verify_document(contract.twice, hierarchy.trust, now)
+def test_each_signature_says_who_when_what(contract, hierarchy, now, records):
+    report = verify_document(contract.twice, hierarchy.trust, now, revocation=records)
     person, bank = report.signatures
     assert report.covers_entire_file
     assert (person.field, person.certifies, person.level) == ("enterprise-legal-representative", True, Level.T)
@@ -40,15 +39,15 @@ def test_each_signature_says_who_when_what(contract, hierarchy, now):
     assert report.to_dict()["signatures"][0]["binding"]["document_sha256"]
 
 
-def test_short_lived_certificate_counts_at_its_time_stamp(contract, hierarchy, now):
+def test_short_lived_certificate_counts_at_its_time_stamp(contract, hierarchy, now, records):
     later = now + timedelta(days=700)
     assert contract.signer.not_valid_after_utc < later
-    assert validate(contract.twice, hierarchy.trust, later).verdict is Verdict.VALID
+    assert validate(contract.twice, hierarchy.trust, later, revocation=records).verdict is Verdict.VALID
 
 
-def test_the_root_suffices(contract, hierarchy, now):
+def test_the_root_suffices(contract, hierarchy, now, records):
     trust = TrustPolicy((hierarchy.root.certificate,))
-    assert validate(contract.twice, trust, now).verdict is Verdict.VALID
+    assert validate(contract.twice, trust, now, revocation=records).verdict is Verdict.VALID
 
 
 def test_without_the_root_nothing_is_proven(contract, now):
@@ -57,8 +56,8 @@ def test_without_the_root_nothing_is_proven(contract, now):
     assert report.sub_indication is SubIndication.NO_CERTIFICATE_CHAIN_FOUND
 
 
-def test_a_time_stamp_from_the_future_proves_nothing(contract, hierarchy, now):
-    report = validate(contract.once, hierarchy.trust, now - timedelta(minutes=5))
+def test_a_time_stamp_from_the_future_proves_nothing(contract, hierarchy, now, records):
+    report = validate(contract.once, hierarchy.trust, now - timedelta(minutes=5), revocation=records)
     assert report.sub_indication is SubIndication.TIMESTAMP_ORDER_FAILURE
 
 
@@ -109,28 +108,20 @@ def _import_root(certutil, folder, root):
 # --- long term ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def archived(contract, hierarchy, now):
-    authorities = (hierarchy.root, hierarchy.services, hierarchy.signers)
-    crls = [build_crl(a, (), 1, now - timedelta(hours=1), now + timedelta(days=7)) for a in authorities]
-    certificates = [authority.certificate for authority in authorities]
-    return archive(contract.twice, hierarchy.timestamps, certificates=certificates, crls=crls)
-
-
-def test_archived_document_reaches_lta(archived, hierarchy, now):
-    report = verify_document(archived, hierarchy.trust, now + timedelta(days=1))
+def test_archived_document_reaches_lta(contract, hierarchy, now, records):
+    report = verify_document(contract.archived, hierarchy.trust, now + timedelta(days=1), revocation=records)
     assert [entry.level for entry in report.signatures] == [Level.LTA, Level.LTA, None]
     assert report.signatures[-1].kind is SignatureKind.DOCUMENT_TIMESTAMP
     assert [entry.modifications for entry in report.signatures] == ["FORM_FILLING", "LTA_UPDATES", "NONE"]
 
 
-def test_archive_time_stamps_are_renewed(archived, hierarchy, now):
+def test_archive_time_stamps_are_renewed(contract, hierarchy, now, records):
     hierarchy.clock.now = now + timedelta(days=365)
     try:
-        renewed = archive(archived, hierarchy.timestamps)
+        renewed = archive(contract.archived, hierarchy.timestamps)
     finally:
         hierarchy.clock.now = now
-    report = verify_document(renewed, hierarchy.trust, now + timedelta(days=366))
+    report = verify_document(renewed, hierarchy.trust, now + timedelta(days=366), revocation=records)
     assert len(report.signatures) == 4
 
 
@@ -143,7 +134,7 @@ def contents_range(pdf):
     return int(numbers[1]), int(numbers[2])
 
 
-def test_no_flipped_bit_is_accepted(contract, hierarchy, now):
+def test_no_flipped_bit_is_accepted(contract, hierarchy, now, records):
     pdf = contract.once
     start, end = contents_range(pdf)
     chance = random.Random(20261122)
@@ -154,12 +145,12 @@ def test_no_flipped_bit_is_accepted(contract, hierarchy, now):
     for offset in offsets:
         changed = bytearray(pdf)
         changed[offset] ^= 1 << chance.randrange(8)
-        assert validate(bytes(changed), hierarchy.trust, now).verdict is not Verdict.VALID, offset
+        assert validate(bytes(changed), hierarchy.trust, now, revocation=records).verdict is not Verdict.VALID, offset
 
 
 @pytest.mark.parametrize("rest", [b"\n", b"%comment\n", b"%%EOF\n", bytes(4)])
-def test_nothing_may_follow(contract, hierarchy, now, rest):
-    assert validate(contract.twice + rest, hierarchy.trust, now).verdict is Verdict.INVALID
+def test_nothing_may_follow(contract, hierarchy, now, rest, records):
+    assert validate(contract.twice + rest, hierarchy.trust, now, revocation=records).verdict is Verdict.INVALID
 
 
 def replace_page(writer):
@@ -209,47 +200,47 @@ def new_catalog_entry(writer):
 
 
 @pytest.mark.parametrize("attack", [replace_page, hide_under_annotation, change_seal, sneak_a_field, new_catalog_entry])
-def test_incremental_attacks_are_refused(contract, hierarchy, now, attack):
+def test_incremental_attacks_are_refused(contract, hierarchy, now, attack, records):
     writer = IncrementalPdfFileWriter(BytesIO(contract.twice))
     attack(writer)
     output = BytesIO()
     writer.write(output)
-    assert validate(output.getvalue(), hierarchy.trust, now).verdict is Verdict.INVALID
+    assert validate(output.getvalue(), hierarchy.trust, now, revocation=records).verdict is Verdict.INVALID
 
 
 @pytest.mark.parametrize("attack", [replace_page, hide_under_annotation, change_seal])
-def test_a_later_genuine_signature_launders_nothing(contract, hierarchy, now, attack):
+def test_a_later_genuine_signature_launders_nothing(contract, hierarchy, now, attack, records):
     """The whole file is covered again, yet the first signer never saw what it shows now."""
     writer = IncrementalPdfFileWriter(BytesIO(contract.twice))
     attack(writer)
     output = BytesIO()
     writer.write(output)
     laundered = archive(output.getvalue(), hierarchy.timestamps)
-    report = validate(laundered, hierarchy.trust, now)
+    report = validate(laundered, hierarchy.trust, now, revocation=records)
     assert report.covers_entire_file
     assert report.verdict is Verdict.INVALID
 
 
 @pytest.mark.parametrize("junk", [b"", b"%PDF-1.7", b"not a PDF", bytes(1000), b"%PDF-1.7\nstartxref\n5\n%%EOF"])
-def test_junk_gets_a_verdict(junk, hierarchy, now):
-    assert validate(junk, hierarchy.trust, now).verdict is Verdict.INVALID
+def test_junk_gets_a_verdict(junk, hierarchy, now, records):
+    assert validate(junk, hierarchy.trust, now, revocation=records).verdict is Verdict.INVALID
 
 
-def test_an_unsigned_document_has_nothing_to_validate(contract, hierarchy, now):
-    report = validate(contract.prepared, hierarchy.trust, now)
+def test_an_unsigned_document_has_nothing_to_validate(contract, hierarchy, now, records):
+    report = validate(contract.prepared, hierarchy.trust, now, revocation=records)
     assert (report.verdict, report.sub_indication) == (
         Verdict.INDETERMINATE,
         SubIndication.SIGNED_DATA_NOT_FOUND,
     )
     with pytest.raises(DocumentNotValid):
-        verify_document(contract.prepared, hierarchy.trust, now)
+        verify_document(contract.prepared, hierarchy.trust, now, revocation=records)
 
 
-def test_truncated_files_get_a_verdict(contract, hierarchy, now):
+def test_truncated_files_get_a_verdict(contract, hierarchy, now, records):
     for length in range(0, len(contract.once), 9973):
-        assert validate(contract.once[:length], hierarchy.trust, now).verdict is not Verdict.VALID
+        assert validate(contract.once[:length], hierarchy.trust, now, revocation=records).verdict is not Verdict.VALID
 
 
-def test_report_carries_the_certificate(contract, hierarchy, now):
-    entry = validate(contract.once, hierarchy.trust, now).signatures[0]
+def test_report_carries_the_certificate(contract, hierarchy, now, records):
+    entry = validate(contract.once, hierarchy.trust, now, revocation=records).signatures[0]
     assert x509.load_der_x509_certificate(entry.certificate) == contract.signer
