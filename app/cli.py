@@ -50,6 +50,7 @@ def init() -> None:
 def _upgrade() -> None:
     """Bring the tables to the newest revision."""
     runner.upgrade(current_services().engine)
+    current_services().person_keys.take_over(current_services())
 
 
 @database.command("revision")

@@ -58,6 +58,7 @@ class Settings:
     data_key: bytes = field(repr=False)
     keystore_passphrase: bytes = field(repr=False)
     root_passphrase: bytes | None = field(default=None, repr=False)
+    person_keys_url: str = field(default="", repr=False)
     redis_url: str | None = field(default=None, repr=False)
     pkcs11_library: str | None = None
     pkcs11_token: str | None = None
@@ -96,10 +97,14 @@ class _Reader:
         var = Path(self._text("VAR", "var")).resolve()
         production = profile is RunProfile.PRODUCTION
         demo_policy = "standard" if production else "demo"
+        database = self._database("DATABASE_URL", None if production else f"sqlite:///{var}/yunlian.db")
+        # Several machines share one PostgreSQL; a file on each would leave every machine with a part of the keys.
+        shared = production and not database.startswith("sqlite:")
         values: dict[str, object] = {
             "profile": profile,
             "var": var,
-            "database_url": self._database(None if production else f"sqlite:///{var}/yunlian.db"),
+            "database_url": database,
+            "person_keys_url": self._database("PERSON_KEYS_URL", None if shared else f"sqlite:///{var}/person-keys.db"),
             "secret_key": self._secret("SECRET_KEY"),
             "data_key": self._key("DATA_KEY"),
             "keystore_passphrase": self._secret("KEYSTORE_PASSPHRASE").encode(),
@@ -163,10 +168,10 @@ class _Reader:
             self._problems.append(f"YUNLIAN_{name} must begin with {scheme}://")
         return value
 
-    def _database(self, default: str | None) -> str:
-        value = self._secret("DATABASE_URL", default)
+    def _database(self, name: str, default: str | None) -> str:
+        value = self._secret(name, default)
         if value and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
-            self._problems.append("YUNLIAN_DATABASE_URL must begin with sqlite:/// or postgresql://")
+            self._problems.append(f"YUNLIAN_{name} must begin with sqlite:/// or postgresql://")
         return value
 
     def _policy(self, name: str, default: str, get: Callable[..., object], production: bool) -> str:

@@ -18,6 +18,7 @@ from app.certificates.hierarchy import Hierarchy
 from app.certificates.keys import open_keystore
 from app.certificates.signer_issuer import describe_signer_issuer
 from app.db import READ_ONLY, make_engine
+from app.identity.person_keys import PersonKeyStore
 from app.identity.persons import EmbeddedPortraitSource
 from app.journal import Journal
 from app.settings import Settings
@@ -64,6 +65,12 @@ class Services:
     def portraits(self) -> PortraitSource:
         """What the bank holds of its customers' representatives."""
         return EmbeddedPortraitSource(self)
+
+    @cached_property
+    def person_keys(self) -> PersonKeyStore:
+        """The data keys that biometric and personal data is sealed under."""
+        settings = self.settings
+        return PersonKeyStore(settings.person_keys_url or f"sqlite:///{settings.var}/person-keys.db", settings.data_key)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

@@ -112,6 +112,7 @@ class Person(Base):
     portrait_assurance: Mapped[str | None] = mapped_column(String(32))
     portrait_set_by: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
+    forgotten_at: Mapped[datetime | None]  # for people to read; what counts is whether the data key is there
 
     tenant: Mapped[Tenant] = relationship(lazy="joined")
     __table_args__ = (
@@ -121,8 +122,7 @@ class Person(Base):
 
 
 class PersonKey(Base):
-    """The wrapped data key of one person. It lives in a table of its own so that back-ups can leave it out:
-    deleting the row forgets everything that was sealed with it."""
+    """Where wrapped data keys lay before they had a store of their own: `PersonKeyStore.take_over` empties it."""
 
     __tablename__ = "person_keys"
     person_id: Mapped[str] = mapped_column(String(26), primary_key=True)

@@ -1,7 +1,7 @@
 """Legal representatives as the bank knows them.
 
-Name, identity number and portrait are each sealed with a key of the person's own. Deleting that key's row
-(`person_keys`) forgets all three, in the database and in every copy of it.
+Name, identity number and portrait are each sealed with a key of the person's own (`app/identity/person_keys.py`).
+Destroying that key forgets all three, in the database and in every copy of it.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import hmac
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db import new_id
-from app.identity.models import Person, PersonKey, Tenant, TenantKind
+from app.identity.models import Person, Tenant, TenantKind
 from app.identity.problems import PersonExists
 from app.problems import NotFound
 from kyc.documents import parse_identity_number
 from kyc.images import decode_image
 from kyc.ports import Assurance, Portrait
-from kyc.sealing import new_data_key, open_sealed, seal, unwrap_data_key, wrap_data_key
+from kyc.sealing import open_sealed, seal
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -53,7 +53,9 @@ def add_person(
     tenant = session.get(Tenant, tenant_id)
     if tenant is None or tenant.kind != TenantKind.ENTERPRISE:
         raise NotFound("no such enterprise")
-    person_id, key = new_id(), new_data_key()
+    person_id = new_id()
+    # In a transaction of its own: when this one fails, a key remains that sealed nothing.
+    key = services.person_keys.create(person_id)
     person = Person(
         id=person_id,
         tenant_id=tenant.id,
@@ -66,9 +68,8 @@ def add_person(
         with session.begin_nested():
             session.add(person)
     except IntegrityError as exc:
+        services.person_keys.destroy(person_id)
         raise PersonExists("this person is registered") from exc
-    wrapped = wrap_data_key(services.settings.data_key, key, person_id)
-    session.add(PersonKey(person_id=person_id, wrapped=wrapped))
     body = {"tenant": tenant.id}
     services.journal.append(session, "person-added", subject=person_id, actor=actor, body=body)
     return person
@@ -80,7 +81,7 @@ def set_portrait(
     """Seal the reference portrait (JPEG or PNG), replacing an earlier one. Raises NotFound, ImageRejected."""
     decode_image(image_bytes)
     person = _get(session, person_id)
-    key = _key(services, session, person_id)
+    key = services.person_keys.get(person_id)
     person.portrait_sealed = seal(key, image_bytes, _context(person_id, "portrait"))
     person.portrait_assurance = Assurance(assurance)
     person.portrait_set_by = actor
@@ -92,7 +93,7 @@ def set_portrait(
 
 def get_person_facts(services: Services, session: Session, person_id: str) -> PersonFacts:
     """Open what is sealed. Raises NotFound (also when the person was forgotten), SealBroken."""
-    return _open(services, session, _get(session, person_id))
+    return _open(_get(session, person_id), services.person_keys.get(person_id))
 
 
 def find_by_identity(services: Services, session: Session, tenant_id: str, last6: str) -> PersonFacts | None:
@@ -107,17 +108,17 @@ def find_by_identity(services: Services, session: Session, tenant_id: str, last6
 
 def list_persons(services: Services, session: Session, *, tenant_id: str | None = None) -> list[PersonFacts]:
     """Everyone who is not forgotten, or those of one enterprise, newest first."""
-    query = select(Person).join(PersonKey, PersonKey.person_id == Person.id).order_by(Person.id.desc())
+    query = select(Person).where(Person.forgotten_at.is_(None)).order_by(Person.id.desc())
     if tenant_id is not None:
         query = query.where(Person.tenant_id == tenant_id)
-    return [_open(services, session, person) for person in session.scalars(query)]
+    return _open_all(services, session, query)
 
 
 def list_same_identity(services: Services, session: Session, identity_lookup: bytes) -> list[PersonFacts]:
     """The persons, of whatever enterprise, who have this identity number and are not forgotten."""
-    query = select(Person).join(PersonKey, PersonKey.person_id == Person.id)
-    query = query.where(Person.identity_lookup == identity_lookup).order_by(Person.id)
-    return [_open(services, session, person) for person in session.scalars(query)]
+    return _open_all(
+        services, session, select(Person).where(Person.identity_lookup == identity_lookup).order_by(Person.id)
+    )
 
 
 def mask_name(name: str) -> str:
@@ -132,12 +133,12 @@ def mask_number(number: str) -> str:
 
 def seal_for(services: Services, session: Session, person_id: str, plaintext: bytes, what: str) -> bytes:
     """Seal more about a person (evidence of a face check) with the person's key. `what` names it; NotFound."""
-    return seal(_key(services, session, person_id), plaintext, _context(person_id, what))
+    return seal(services.person_keys.get(person_id), plaintext, _context(person_id, what))
 
 
 def open_for(services: Services, session: Session, person_id: str, sealed: bytes, what: str) -> bytes:
     """What `seal_for` was given. Raises NotFound (also when the person was forgotten), SealBroken."""
-    return open_sealed(_key(services, session, person_id), sealed, _context(person_id, what))
+    return open_sealed(services.person_keys.get(person_id), sealed, _context(person_id, what))
 
 
 def get_portrait(services: Services, session: Session, person_id: str) -> Portrait:
@@ -171,15 +172,14 @@ def _get(session: Session, person_id: str) -> Person:
     return person
 
 
-def _key(services: Services, session: Session, person_id: str) -> bytes:
-    row = session.get(PersonKey, person_id)
-    if row is None:
-        raise NotFound("this person was forgotten")
-    return unwrap_data_key(services.settings.data_key, row.wrapped, person_id)
+def _open_all(services: Services, session: Session, query: Select[Person]) -> list[PersonFacts]:
+    """Those of the persons who are not forgotten."""
+    people = list(session.scalars(query))
+    keys = services.person_keys.find_many(person.id for person in people)
+    return [_open(person, keys[person.id]) for person in people if person.id in keys]
 
 
-def _open(services: Services, session: Session, person: Person) -> PersonFacts:
-    key = _key(services, session, person.id)
+def _open(person: Person, key: bytes) -> PersonFacts:
     name = open_sealed(key, person.name_sealed, _context(person.id, "name")).decode()
     number = open_sealed(key, person.identity_number_sealed, _context(person.id, "identity-number")).decode()
     return PersonFacts(

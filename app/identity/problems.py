@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from app.problems import Conflict, NotAllowed, NotAuthenticated, Problem
+from app.problems import Conflict, NotAllowed, NotAuthenticated, NotFound, Problem
 
 
 class InvalidCredentials(NotAuthenticated):
@@ -29,6 +29,18 @@ class PersonExists(Conflict):
     """The tenant already has a person with this identity number."""
 
     code = "person-exists"
+
+
+class PersonForgotten(NotFound):
+    """The person's data key was destroyed: nothing sealed under it is ever read again."""
+
+    code = "person-forgotten"
+
+
+class KeyExists(Conflict):
+    """The holder has a data key, which nothing replaces: what it sealed would be lost."""
+
+    code = "data-key-exists"
 
 
 class WeakPassword(Problem):
@@ -66,6 +78,8 @@ TEXTS = {
     "tenant-exists": "该统一社会信用代码已经登记。",
     "login-taken": "该登录名已被使用。",
     "person-exists": "该机构已登记过这一身份证号码。",
+    "person-forgotten": "该人员的个人信息已按其要求删除。",
+    "data-key-exists": "数据密钥已存在。",
     "weak-password": "密码须为 12 至 128 个字符，且不得包含登录名或由同一字符组成。",
     "role-not-fitting": "该角色不适用于这类机构。",
     "own-account": "不能停用自己正在使用的账户。",

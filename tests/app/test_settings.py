@@ -16,6 +16,7 @@ SECRETS = {
 }
 PRODUCTION = SECRETS | {
     "YUNLIAN_DATABASE_URL": "postgresql://service:database-password@db/yunlian",
+    "YUNLIAN_PERSON_KEYS_URL": "postgresql://service:database-password@keys/person_keys",
     "YUNLIAN_PEOPLE_URL": "https://sign.bank.example/",
     "YUNLIAN_ISSUER_URL": "https://api.bank.example",
     "YUNLIAN_PKI_URL": "http://pki.bank.example",

@@ -8,10 +8,10 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from sqlalchemy import MetaData, delete, select
+from sqlalchemy import MetaData, select
 
 from app.identity import persons
-from app.identity.models import Person, PersonKey, TenantKind
+from app.identity.models import Person, TenantKind
 from app.identity.problems import PersonExists
 from app.problems import NotFound
 from kyc.documents import identity_check_character
@@ -137,8 +137,7 @@ def test_sealed_values_cannot_change_places(people: People) -> None:
 
 def test_without_the_key_the_person_is_forgotten(people: People) -> None:
     person, kept = add(people, 1), add(people, 2)
-    with people.services.transaction() as session:
-        session.execute(delete(PersonKey).where(PersonKey.person_id == person.id))
+    people.services.person_keys.destroy(person.id)
     with people.services.reading() as session:
         with pytest.raises(NotFound):
             persons.get_person_facts(people.services, session, person.id)
