@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, U
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, new_id
+from app.payments import channel_models  # noqa: F401 - more tables of this feature
 from app.payments.channels import Channel
 from app.payments.lifecycle import State
 
