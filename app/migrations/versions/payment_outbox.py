@@ -6,7 +6,7 @@ from alembic import op
 import app.db
 
 revision = "payment_outbox"
-down_revision = "0002_face_limits"
+down_revision = "0003_forgotten_persons"
 branch_labels = None
 depends_on = None
 
