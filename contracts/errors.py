@@ -140,6 +140,12 @@ class UnsafeDocument(ContractError):
         return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
+class BoundsExceeded(ContractError):
+    """Work on a file took more time or memory than anything honest needs."""
+
+    code = "bounds-exceeded"
+
+
 class DocumentNotValid(ContractError):
     """Validation did not reach VALID."""
 

@@ -122,6 +122,8 @@ def validate(
         data.add(crls, ocsp_responses, at, embedded=False)
         validation = _Validation(pdf, reader, ChainContext(trust, revocation, data), Changes(reader), embedded)
         entries = validation.run(known_at)
+    except MemoryError:
+        return verdict(Verdict.INDETERMINATE, SubIndication.GENERIC, "the file needs more memory than there is")
     except Exception as exc:  # a parser meets hostile input with errors of every kind
         why = f"the file cannot be read: {type(exc).__name__}"
         return verdict(Verdict.INVALID, SubIndication.FORMAT_FAILURE, why)
@@ -198,6 +200,8 @@ class _Validation:
             check(opened, *arguments)
         except Finding as finding:
             opened.found(finding)
+        except MemoryError:
+            raise
         except Exception as exc:  # a parser meets hostile input with errors of every kind
             opened.found(failed(SubIndication.FORMAT_FAILURE, f"{type(exc).__name__} while reading the signature"))
 
