@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base, new_id
@@ -58,8 +58,19 @@ class Account(Base):
     locked_until: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    # Somebody else has seen password and second factor: nothing but changing both is allowed until they are changed.
+    provisional: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     tenant: Mapped[Tenant] = relationship(lazy="joined")
+
+
+class LogInCount(Base):
+    """Log-ins tried from addresses that share a slot, in one window of time; there are only so many slots."""
+
+    __tablename__ = "log_in_counts"
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    window: Mapped[int]
+    used: Mapped[int]
 
 
 class LoginSession(Base):
