@@ -22,6 +22,7 @@ _BLUEPRINTS: dict[Door, tuple[str, ...]] = {
     ),
     Door.PLATFORMS: (
         "app.gateway.routes",
+        "app.gateway.icbc.routes",
         "app.certificates.est",
         "app.oauth.routes",
         "app.payments.routes",

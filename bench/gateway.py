@@ -281,24 +281,24 @@ def measure_steps(app: Flask, parties: Parties, *, quick: bool) -> Iterator[Resu
     incoming = IncomingRequest("POST", request.url, headers, body or b"", None)
     answer = GatewayAnswer(200, {"instruction_id": "PAY-0001", "state": "booked"}, {"amount_minor": 1} | DOCUMENT)
     unverified = parse_request(incoming, content=True)
-    token = verify._verify_token(services, unverified, "payments")
-    certificate = verify._verify_api_certificate(services, token, unverified)
+    token = verify.verify_token(services, unverified.token, "payments")
+    certificate = verify.verify_api_certificate(services, token, unverified)
     assert unverified.sealed_content is not None
     opened = open_content(services, unverified.sealed_content)
-    product = verify._verify_product_certificate(services, token, opened.header["x5t#S256"])
+    product = verify.verify_product_certificate(services, token, opened.header["x5t#S256"])
 
     def chain() -> None:
-        verify._verify_api_certificate(services, token, unverified)
-        verify._verify_product_certificate(services, token, opened.header["x5t#S256"])
-        verify._verify_authorization(services, token, product)
+        verify.verify_api_certificate(services, token, unverified)
+        verify.verify_product_certificate(services, token, opened.header["x5t#S256"])
+        verify.verify_authorization(services, token, product)
 
     def check_token() -> None:
-        verify._verify_token(services, unverified, "payments")
-        verify._verify_binding(services, token, unverified, incoming)
+        verify.verify_token(services, unverified.token, "payments")
+        verify.verify_binding(services, token, unverified, incoming)
 
     def check_content() -> None:
         signed = verify_content(services, opened, product, token, incoming)
-        verify._canonical_document(signed, incoming)
+        verify.canonical_document(signed, incoming)
 
     def respond() -> None:
         sign_response(services, make_response(services, answer, product.x5t_s256), incoming)
@@ -307,7 +307,7 @@ def measure_steps(app: Flask, parties: Parties, *, quick: bool) -> Iterator[Resu
         "form": lambda: parse_request(incoming, content=True),
         "token": check_token,
         "chain, both certificates, authorization": chain,
-        "message signature": lambda: verify._verify_message(services, certificate, unverified, incoming),
+        "message signature": lambda: verify.verify_message(services, certificate, unverified, incoming),
         "decrypt": lambda: open_content(services, unverified.sealed_content),  # type: ignore[arg-type]
         "content signature and document": check_content,
         "answer, sealed and signed": respond,

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 if TYPE_CHECKING:
     from app.gateway.certificates import KnownCertificate
+    from app.gateway.icbc.keys import IcbcSettings
     from app.oauth.authorizations import StandingAuthorization
     from app.oauth.tokens import AccessToken
     from app.wiring import Services
@@ -48,6 +49,7 @@ class Caches:
     tokens: EpochCache[AccessToken] = field(default_factory=EpochCache)
     certificates: EpochCache[KnownCertificate] = field(default_factory=EpochCache)
     authorizations: EpochCache[StandingAuthorization] = field(default_factory=EpochCache)
+    icbc: EpochCache[IcbcSettings] = field(default_factory=EpochCache)
 
 
 _caches: WeakKeyDictionary[Engine, Caches] = WeakKeyDictionary()

@@ -1,8 +1,10 @@
-"""What the gateway counts."""
+"""What the gateway counts, and how applications speak the ICBC dialect."""
 
 from __future__ import annotations
 
-from sqlalchemy import String
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base
@@ -15,3 +17,13 @@ class RateWindow(Base):
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
     window: Mapped[int]
     used: Mapped[int]
+
+
+class IcbcApplication(Base):
+    """How one application speaks the ICBC dialect; its AES key is sealed under the service's data key."""
+
+    __tablename__ = "icbc_applications"
+    application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"), primary_key=True)
+    aes_key_sealed: Mapped[bytes | None]
+    sha1_answers: Mapped[bool]
+    changed_at: Mapped[datetime]

@@ -91,6 +91,24 @@ class InvalidDocument(Problem):
     status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-document"
 
 
+class KeyNotMaintained(Problem):
+    """ICBC dialect: the application has not the key that this way of signing or encrypting needs."""
+
+    status, code = HTTPStatus.BAD_REQUEST, "key-not-maintained"
+
+
+class NoSuchApi(Problem):
+    """ICBC dialect: no service has this path."""
+
+    status, code = HTTPStatus.NOT_FOUND, "no-such-api"
+
+
+class IllegalCall(Problem):
+    """ICBC dialect: a service that is there, but not to be called like this."""
+
+    status, code = HTTPStatus.BAD_REQUEST, "illegal-call"
+
+
 TEXTS = {
     "invalid-request": "请求的格式不符合接口协议。",
     "content-too-large": "请求内容超过接口允许的大小。",
@@ -105,4 +123,7 @@ TEXTS = {
     "not-authorized": "没有有效的企业授权，或授权不包含此操作。",
     "limit-exceeded": "超出企业授权的限额。",
     "invalid-document": "业务内容有误，请按提示的位置修改。",
+    "key-not-maintained": "应用未维护此签名或加密方式所需的密钥。",
+    "no-such-api": "没有此接口。",
+    "illegal-call": "非法调用。",
 }

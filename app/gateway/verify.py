@@ -76,14 +76,14 @@ def verify_request(
     # 1. Size and form.
     unverified = parse_request(incoming, content=content)
     # 2. The token, and what it is good for.
-    token = _verify_token(services, unverified, scope)
+    token = verify_token(services, unverified.token, scope)
     attempt.client_id = token.client_id
     # 3. The binding of the token to a key that this request shows.
-    key_proof = _verify_binding(services, token, unverified, incoming)
+    key_proof = verify_binding(services, token, unverified, incoming)
     # 4. The API certificate: path, time, revocation.
-    api_certificate = _verify_api_certificate(services, token, unverified)
+    api_certificate = verify_api_certificate(services, token, unverified)
     # 5. The message signature, the digest, `created`.
-    _verify_message(services, api_certificate, unverified, incoming)
+    verify_message(services, api_certificate, unverified, incoming)
     # 6. The nonce and the DPoP proof, spent only now that the signature is good; then the request counts.
     attempt.rate = _spend_nonce(services, token, api_certificate, unverified, key_proof, scope)
     if attempt.rate.exceeded:
@@ -93,15 +93,15 @@ def verify_request(
         # 7. Decryption.
         unverified_content = open_content(services, unverified.sealed_content)
         # 8. The product certificate: the one of the token, path, time, revocation.
-        certificate = _verify_product_certificate(services, token, unverified_content.header.get("x5t#S256"))
+        certificate = verify_product_certificate(services, token, unverified_content.header.get("x5t#S256"))
         # 9. and 10. The content signature; `iss`, `aud`, `client_id`, `htm`, `htu`, `exp`.
         signed = verify_content(services, unverified_content, certificate, token, incoming)
         # 11. The `jti`, once per product certificate.
-        _spend_jti(services, certificate, signed)
+        spend_jti(services, certificate, signed)
     # 12. The standing authorization: this platform, enterprise, product, custody; amounts are the endpoint's.
-    authorization = _verify_authorization(services, token, certificate) if certificate is not None else None
+    authorization = verify_authorization(services, token, certificate) if certificate is not None else None
     # 13. The document.
-    document = _canonical_document(signed, incoming)
+    document = canonical_document(signed, incoming)
     return VerifiedRequest(
         request_id=attempt.request_id,
         client_id=token.client_id,
@@ -118,9 +118,10 @@ def verify_request(
     )
 
 
-def _verify_token(services: Services, unverified: UnverifiedRequest, scope: str) -> AccessToken:
+def verify_token(services: Services, text: str, scope: str) -> AccessToken:
+    """An access token of ours that is good for a scope. Raises InvalidToken, NotAuthorized."""
     try:
-        token = verify_access_token(services, unverified.token)
+        token = verify_access_token(services, text)
     except TokenInvalid as exc:
         raise InvalidToken(str(exc)) from exc
     if scope not in token.scope:
@@ -128,7 +129,7 @@ def _verify_token(services: Services, unverified: UnverifiedRequest, scope: str)
     return token
 
 
-def _verify_binding(
+def verify_binding(
     services: Services, token: AccessToken, unverified: UnverifiedRequest, incoming: IncomingRequest
 ) -> KeyProof | None:
     """By DPoP (RFC 9449 §7), by the TLS connection (RFC 8705 §3), or by the message signature that is proven next."""
@@ -153,7 +154,7 @@ def _verify_binding(
         raise InvalidDpopProof(str(exc)) from exc
 
 
-def _verify_api_certificate(services: Services, token: AccessToken, unverified: UnverifiedRequest) -> KnownCertificate:
+def verify_api_certificate(services: Services, token: AccessToken, unverified: UnverifiedRequest) -> KnownCertificate:
     try:
         certificate = get_good_certificate(services, unverified.keyid, "api")
     except UnknownCertificate as exc:
@@ -163,7 +164,7 @@ def _verify_api_certificate(services: Services, token: AccessToken, unverified: 
     return certificate
 
 
-def _verify_message(
+def verify_message(
     services: Services,
     certificate: KnownCertificate,
     unverified: UnverifiedRequest,
@@ -201,7 +202,11 @@ def _spend_nonce(
     raise Replayed("the nonce was used before" if not fresh else "the DPoP proof was used before")
 
 
-def _verify_product_certificate(services: Services, token: AccessToken, named: object) -> KnownCertificate:
+def verify_product_certificate(services: Services, token: AccessToken, named: object) -> KnownCertificate:
+    """The product certificate of the token, which the content names by its x5t#S256.
+
+    Raises NotAuthorized, InvalidContent, ExpiredCertificate, RevokedCertificate.
+    """
     if token.product_x5t_s256 is None:
         raise NotAuthorized("the access token is for no enterprise's product")
     if named != token.product_x5t_s256:
@@ -212,16 +217,18 @@ def _verify_product_certificate(services: Services, token: AccessToken, named: o
         raise InvalidContent from exc
 
 
-def _spend_jti(services: Services, certificate: KnownCertificate, signed: SignedContent) -> None:
+def spend_jti(services: Services, certificate: KnownCertificate, signed: SignedContent) -> None:
+    """Raises Replayed unless this content is used for the first time."""
     with services.transaction() as session:
         fresh = once.spend(session, "content-jti", certificate.x5t_s256, signed.jti, signed.expires_at + WINDOW)
     if not fresh:
         raise Replayed("the content was used before")
 
 
-def _verify_authorization(
+def verify_authorization(
     services: Services, token: AccessToken, certificate: KnownCertificate
 ) -> StandingAuthorization:
+    """The authorization: it stands, for this platform, enterprise, product and custody. Raises NotAuthorized."""
     try:
         authorization = get_standing_cached(services, token.authorization_id or "")
         enterprise = parse_product_urn(certificate.uri)
@@ -238,7 +245,7 @@ def _verify_authorization(
     return authorization
 
 
-def _canonical_document(signed: SignedContent | None, incoming: IncomingRequest) -> bytes:
+def canonical_document(signed: SignedContent | None, incoming: IncomingRequest) -> bytes:
     try:
         if signed is not None:
             return canonical(dict(signed.document))

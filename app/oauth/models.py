@@ -44,6 +44,8 @@ class Authorization(Base):
     product_x5t_s256: Mapped[str] = mapped_column(String(43))
     granted_by: Mapped[str] = mapped_column(String(26))  # account
     contract_id: Mapped[str | None] = mapped_column(String(26))
+    consent_sha256: Mapped[str | None] = mapped_column(String(64))  # of what was shown and agreed to, hexadecimal
+    face_check_id: Mapped[str | None] = mapped_column(String(26))  # passed for this very consent
     granted_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
@@ -58,7 +60,7 @@ class PushedRequest(Base):
     uri_sha256: Mapped[bytes] = mapped_column(primary_key=True)
     application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"))
     parameters: Mapped[dict[str, Any]]
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
 
 
@@ -73,7 +75,7 @@ class AuthorizationCode(Base):
     code_challenge: Mapped[str] = mapped_column(String(128))
     dpop_jkt: Mapped[str | None] = mapped_column(String(43))  # the key that must redeem it (RFC 9449 §10)
     scope: Mapped[str] = mapped_column(String(200))
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
 
 
@@ -86,7 +88,7 @@ class RefreshToken(Base):
     authorization_id: Mapped[str] = mapped_column(ForeignKey("authorizations.id"))
     scope: Mapped[str] = mapped_column(String(200))
     issued_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     revoked_at: Mapped[datetime | None]
 
     __table_args__ = (Index("ix_refresh_tokens_authorization_id", "authorization_id"),)
@@ -98,3 +100,16 @@ class RevokedToken(Base):
     __tablename__ = "revoked_tokens"
     jti: Mapped[str] = mapped_column(String(43), primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class TokenKey(Base):
+    """A key that signs access tokens from `active_from` until the next one is active.
+
+    Its private part is in the key store; it stays published until the last token that it signed has expired.
+    """
+
+    __tablename__ = "token_keys"
+    kid: Mapped[str] = mapped_column(String(43), primary_key=True)  # RFC 7638 thumbprint
+    name: Mapped[str] = mapped_column(String(64), unique=True)  # in the key store
+    created_at: Mapped[datetime]
+    active_from: Mapped[datetime] = mapped_column(unique=True)

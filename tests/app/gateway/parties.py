@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Flask
 
@@ -120,9 +120,11 @@ def make_parties(services: Services) -> Parties:
     )
 
 
-def make_platform(services: Services, number: int, key_type: KeyType = KeyType.EC_P256) -> ApplicationParty:
+def make_platform(
+    services: Services, number: int, key_type: KeyType = KeyType.EC_P256, key: PrivateKey | None = None
+) -> ApplicationParty:
     """A platform with an application that may have every scope."""
-    key = generate(key_type)
+    key = key or generate(key_type)
     with services.transaction() as session:
         tenant = _tenant(services, session, TenantKind.PLATFORM, number)
         application = oauth.register_application(
@@ -210,6 +212,6 @@ def _tenant(services: Services, session: Any, kind: TenantKind, number: int) -> 
 
 def _csr(key: PrivateKey) -> bytes:
     algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    assert isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey)
+    assert isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey)
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, algorithm)
     return request.public_bytes(Encoding.PEM)
