@@ -6,7 +6,7 @@ face's picture: it is biometric information and is sealed and forgotten like the
 """
 
 from collections.abc import Sequence
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -14,21 +14,12 @@ import numpy as np
 from kyc.ports import Image
 
 _SIDE: Final = 16
+HASH_BYTES: Final = _SIDE * _SIDE // 8
 # Bits of 256 that may differ between two encodings of one picture: 99 % of frames compressed anew stay below.
 _SAME_PICTURE: Final = 18
 
 # One 32-byte difference hash per frame, in order.
 CaptureHash: TypeAlias = tuple[bytes, ...]
-
-
-class CaptureMemory(Protocol):
-    """The captures seen before, kept for each person."""
-
-    def recall(self, person_id: str) -> tuple[CaptureHash, ...]:
-        """The captures of this person that are still remembered, refused ones too."""
-
-    def remember(self, person_id: str, capture: CaptureHash) -> None:
-        """Keep a capture, whatever was decided about it."""
 
 
 def hash_picture(image: Image) -> bytes:

@@ -5,6 +5,7 @@ from the doors.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,14 +13,17 @@ from typing import Any, Final
 import cv2
 
 from kyc.capture import Frame, verify_capture
-from kyc.duplicates import CaptureHash, repeated_share
+from kyc.duplicates import CaptureHash, hash_picture, repeated_share
 from kyc.engine import load_engine
 from kyc.errors import (
     ChallengeExpired,
     FaceCheckFailed,
+    FrameChainBroken,
+    FrameRejected,
     FramesIncomplete,
     ImageRejected,
     NoFace,
+    NonceMismatch,
     PolicyNotAllowed,
     PortraitRejected,
     SeveralFaces,
@@ -35,6 +39,8 @@ from kyc.ports import Alignment, Encoding, FaceEngine, Portrait
 
 _PORTRAIT_SIDE: Final = 1280
 _PORTRAIT_MIN_EYES: Final = 30.0  # pixels between the outer corners of the eyes
+# Refusals of frames that were never bound to the challenge: anybody's, and not to be remembered as the person's.
+_NOT_OF_THE_CHALLENGE: Final = (ChallengeExpired, NonceMismatch, FrameChainBroken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class FaceCheckRequest:
     `chain` is the final value of the frame chain as the page sent it, `binding` what the nonce must be the
     digest of, `received_at` when the frames arrived (aware UTC). In `production` demonstration policies are
     refused. `earlier` are the captures remembered of this person, `landmarks` the largest landmark model that may
-    be loaded.
+    be loaded. `face_wording_sha256` is the digest of the separate consent to face information, for the evidence.
     """
 
     portrait: Portrait
@@ -57,6 +63,7 @@ class FaceCheckRequest:
     production: bool = True
     earlier: tuple[CaptureHash, ...] = ()
     landmarks: Alignment = Alignment.SIXTY_EIGHT_POINT
+    face_wording_sha256: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,14 @@ class FaceCheckResult:
     match: MatchResult
     liveness: LivenessReport
     evidence: FaceEvidence
+    capture: CaptureHash
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedCapture:
+    """Why a capture was refused, and what is to be remembered of it all the same."""
+
+    reason: FaceCheckFailed
     capture: CaptureHash
 
 
@@ -90,6 +105,17 @@ def check_face(request: FaceCheckRequest) -> FaceCheckResult:
     return FaceCheckResult(figures.match, figures.liveness, _evidence(request, figures), figures.capture)
 
 
+def examine_face(request: FaceCheckRequest) -> FaceCheckResult | RefusedCapture:
+    """`check_face` for those who remember captures: a refusal is returned, with the capture, and not raised.
+
+    Raises PolicyNotAllowed, InvalidChallenge and EngineUnavailable, which are no refusals of the person.
+    """
+    try:
+        return check_face(request)
+    except FaceCheckFailed as reason:
+        return RefusedCapture(reason, () if isinstance(reason, _NOT_OF_THE_CHALLENGE) else _hashes(request.frames))
+
+
 def measure_face(request: FaceCheckRequest) -> FaceFigures:
     """All figures of a face check, those that do not pass among them: for measuring thresholds, not for deciding.
 
@@ -108,6 +134,15 @@ def measure_face(request: FaceCheckRequest) -> FaceFigures:
         return _measure(engine, request, match_policy, policy)
     except cv2.error as exc:
         raise FaceCheckFailed("the pictures cannot be measured") from exc
+
+
+def _hashes(frames: Sequence[Frame]) -> CaptureHash:
+    """Of all frames that are pictures: a refusal may have come before they were looked at."""
+    hashes = []
+    for position, frame in enumerate(frames):
+        with suppress(FrameRejected):
+            hashes.append(hash_picture(decode_frame(frame, position)))
+    return tuple(hashes)
 
 
 def _policies(request: FaceCheckRequest) -> tuple[MatchPolicy, LivenessPolicy]:
@@ -177,6 +212,8 @@ def _evidence(request: FaceCheckRequest, figures: FaceFigures) -> FaceEvidence:
             "chain": request.chain.hex(),
         },
     }
+    if request.face_wording_sha256 is not None:
+        documents["consent"] = {"face_wording_sha256": request.face_wording_sha256.hex()}
     pictures = {"portrait": request.portrait.image, **_frame_leaves(request.frames)}
     return build_evidence(documents, pictures)
 

@@ -18,9 +18,10 @@ from app.certificates.status import own_states
 from app.compliance.problems import EvidenceNotReady, UploadNotPdf
 from app.identity import persons
 from app.problems import Problem
+from app.proofing.models import FaceCheck
 from app.signing import service as signing
 from app.signing import tasks
-from app.signing.models import Contract, FaceCheck, Signature
+from app.signing.models import Contract, Signature
 from contracts import ceremony as rules
 from contracts.consent import get_wording
 from contracts.evidence import build_bundle
@@ -159,7 +160,7 @@ def _bindings(session: Session, contract: Contract, report: SignatureReport) -> 
         entry = entries.get(party.field)
         binding = entry.binding if entry is not None else None
         check = session.scalars(
-            select(FaceCheck).where(FaceCheck.contract_id == contract.id, FaceCheck.evidence_root == party.face_root)
+            select(FaceCheck).where(FaceCheck.subject_id == contract.id, FaceCheck.evidence_root == party.face_root)
         ).first()
         bound = [part.hex() for part in signing.binding_parts(binding)] if binding is not None else [""] * 3
         recorded = (

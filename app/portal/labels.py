@@ -121,6 +121,7 @@ EVENTS: dict[str, Label] = {
     "identification-refused": ("身份核实未通过", "Identification refused"),
     "contract-presented": ("签署人读完全文", "Contract read to the end"),
     "consent-given": ("签署人确认意愿", "Consent given"),
+    "face-consent-given": ("同意处理人脸信息", "Consent to face information"),
     "face-check-passed": ("刷脸核验通过", "Face check passed"),
     "face-check-refused": ("刷脸核验未通过", "Face check refused"),
     "face-check-locked": ("刷脸核验锁定", "Face check locked"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from http import HTTPStatus
 
-from app.problems import TooManyRequests
+from app.problems import Problem, TooManyRequests
 
 
 class FaceCheckLocked(TooManyRequests):
@@ -27,11 +28,46 @@ class TooManyTries(TooManyRequests):
         self.until = until
 
 
+class TooManyChallenges(TooManyRequests):
+    """Challenges were asked for again and again, and not answered."""
+
+    code = "face-challenges-spent"
+
+
+class FaceChallengeSpent(Problem):
+    """The challenge was used, has expired, or belongs to another browser."""
+
+    status, code = HTTPStatus.CONFLICT, "challenge-spent"
+
+
+class FaceCheckNeeded(Problem):
+    """What is asked for is confirmed by a face, and no check that was passed just now confirms it."""
+
+    status, code = HTTPStatus.CONFLICT, "face-check-needed"
+
+
+class NoPortrait(Problem):
+    """The bank holds no reference portrait of this person."""
+
+    status, code = HTTPStatus.CONFLICT, "no-portrait"
+
+
+class OtherFaceWording(Problem):
+    """The person agreed to another wording of the consent to face information than the one in force."""
+
+    status, code = HTTPStatus.CONFLICT, "other-face-wording"
+
+
 def _seconds(until: datetime, now: datetime) -> int:
     return max(1, int((until - now).total_seconds()) + 1)
 
 
 TEXTS = {
+    "face-challenges-spent": "请求核验的次数过多，请一刻钟后再试，或申请人工协助核验。",
+    "challenge-spent": "本次验证已失效，请重新开始。",
+    "face-check-needed": "请先完成刷脸核验，再确认此操作。",
+    "no-portrait": "银行未留存您的比对照片，请联系客户经理。",
+    "other-face-wording": "人脸信息同意书已更新，请刷新页面重新阅读。",
     "face-check-locked": "多次未通过，刷脸核验已暂停一小时。您可以稍后再试，或申请人工协助核验。",
     "face-check-tries-spent": "今日刷脸次数已用完，请明天再试，或申请人工协助核验。",
     "document-rejected": "无法从证件照片中取得人像。",

@@ -1,4 +1,4 @@
-"""Contracts, invitations, signing sessions, face checks and signatures in the making."""
+"""Contracts, invitations, signing sessions and signatures in the making."""
 
 from __future__ import annotations
 
@@ -65,24 +65,6 @@ class SigningSession(Base):
     invitation_sha256: Mapped[bytes] = mapped_column(ForeignKey("invitations.token_sha256"), index=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
-
-
-class FaceCheck(Base):
-    """One face challenge and what became of it. `evidence_sealed` is readable with the person's data key only."""
-
-    __tablename__ = "face_checks"
-    id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)
-    session_id: Mapped[str] = mapped_column(ForeignKey("signing_sessions.id"), index=True)
-    contract_id: Mapped[str] = mapped_column(ForeignKey("contracts.id"), index=True)
-    person_id: Mapped[str] = mapped_column(ForeignKey("persons.id"), index=True)
-    challenge: Mapped[dict[str, Any]]
-    issued_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
-    used_at: Mapped[datetime | None]
-    outcome: Mapped[str | None] = mapped_column(String(64))  # "passed" or the code of the refusal
-    evidence_root: Mapped[str | None] = mapped_column(String(64))
-    evidence_sealed: Mapped[bytes | None]
-    pictures_sha256: Mapped[str | None] = mapped_column(String(64))  # in the document store, sealed like the evidence
 
 
 class PendingSigning(Base):

@@ -151,10 +151,3 @@ def forget_attempts(session: Session, token_sha256: bytes) -> None:
     """After a success: earlier failures no longer count."""
     success = update(Invitation).where(Invitation.token_sha256 == token_sha256)
     session.execute(success.values(failed_attempts=0, locked_until=None))
-
-
-def forget_one_attempt(session: Session, token_sha256: bytes) -> None:
-    """After an outage of ours: this attempt does not count."""
-    attempts = Invitation.failed_attempts
-    again = update(Invitation).where(Invitation.token_sha256 == token_sha256, attempts > 0)
-    session.execute(again.values(failed_attempts=attempts - 1, locked_until=None))

@@ -49,12 +49,6 @@ class ChallengeSpent(Problem):
     status, code = HTTPStatus.CONFLICT, "challenge-spent"
 
 
-class NoPortrait(Problem):
-    """The bank holds no reference portrait of this person."""
-
-    status, code = HTTPStatus.CONFLICT, "no-portrait"
-
-
 class OwnPortrait(Problem):
     """One person alone could otherwise put up a face and be the signer (双人经办)."""
 
@@ -76,7 +70,6 @@ TEXTS = {
     "no-signing-session": "签署会话已失效，请重新核实身份。",
     "other-document": "合同内容已更新，请刷新页面重新阅读。",
     "challenge-spent": "本次验证已失效，请重新开始。",
-    "no-portrait": "银行未留存您的比对照片，请联系客户经理。",
     "no-proof-of-possession": "签名密钥验证失败，请重试。",
     "illegal-transition": "当前步骤已变化，请刷新页面。",
     "not-your-turn": "前一方尚未签署，请稍候。",

@@ -11,7 +11,9 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request
 from sqlalchemy.orm import Session
 
+from app.messages import parse
 from app.problems import InvalidInput
+from app.proofing.messages import FaceConsent, FaceMeta
 from app.signing import messages, service, tasks
 from app.signing.problems import InvitationClosed
 from app.signing.service import Participant
@@ -49,7 +51,7 @@ def get_state(token: str) -> Response:
 @blueprint.post("/<token>/identify")
 def identify(token: str) -> Response:
     """Open a signing session."""
-    message = messages.parse(messages.Identify, request.get_data())
+    message = parse(messages.Identify, request.get_data())
     cookie = service.identify(current_services(), token, message.identity_last6)
     response = _state(token, cookie)
     response.set_cookie(COOKIE, cookie, secure=True, httponly=True, samesite="Lax", path="/", max_age=7200)
@@ -94,7 +96,7 @@ def page_picture(token: str, number: int) -> Response:
 @blueprint.post("/<token>/read")
 def read(token: str) -> Response:
     """The document was shown to its end."""
-    message = messages.parse(messages.Read, request.get_data())
+    message = parse(messages.Read, request.get_data())
     with _acting(token) as (services, session, participant):
         service.present(services, session, participant, message)
     return _state(token)
@@ -103,7 +105,7 @@ def read(token: str) -> Response:
 @blueprint.post("/<token>/consent")
 def consent(token: str) -> Response:
     """Agreement to the wording, and separate consent to face information."""
-    message = messages.parse(messages.Consent, request.get_data())
+    message = parse(messages.Consent, request.get_data())
     with _acting(token) as (services, session, participant):
         service.record_consent(services, session, participant, message)
     return _state(token)
@@ -111,15 +113,16 @@ def consent(token: str) -> Response:
 
 @blueprint.post("/<token>/face/challenge")
 def face_challenge(token: str) -> Response:
-    """A new single-use face challenge."""
+    """A new single-use face challenge, for whoever consents to face information."""
+    message = parse(FaceConsent, request.get_data())
     with _acting(token) as (services, session, participant):
-        return jsonify(service.new_face_challenge(services, session, participant))
+        return jsonify(service.new_face_challenge(services, session, participant, message))
 
 
 @blueprint.post("/<token>/face")
 def face(token: str) -> Response:
     """The captured frames, judged."""
-    meta = messages.parse(messages.FaceMeta, request.form.get("meta", ""))
+    meta = parse(FaceMeta, request.form.get("meta", ""))
     frames = [upload.read() for upload in request.files.getlist("frame")]
     if len(frames) != len(meta.frames):
         raise InvalidInput("there must be one file for each frame")
@@ -138,7 +141,7 @@ def key_challenge(token: str) -> Response:
 @blueprint.post("/<token>/key")
 def key(token: str) -> Response:
     """The key is certified for this one signature; the answer is what it signs next."""
-    message = messages.parse(messages.Key, request.get_data())
+    message = parse(messages.Key, request.get_data())
     signature_id, attributes = service.begin_signature(current_services(), _participant(token), message)
     return jsonify({"signature_id": signature_id, "signed_attributes": base64.b64encode(attributes).decode()})
 
@@ -146,7 +149,7 @@ def key(token: str) -> Response:
 @blueprint.post("/<token>/signature")
 def signature(token: str) -> Response:
     """The signature itself."""
-    message = messages.parse(messages.SignatureValue, request.get_data())
+    message = parse(messages.SignatureValue, request.get_data())
     service.finish_signature(current_services(), _participant(token), message)
     return _state(token)
 
@@ -154,7 +157,7 @@ def signature(token: str) -> Response:
 @blueprint.post("/<token>/decline")
 def decline(token: str) -> Response:
     """The party refuses to sign."""
-    message = messages.parse(messages.Decline, request.get_data())
+    message = parse(messages.Decline, request.get_data())
     with _acting(token) as (services, session, participant):
         service.decline(services, session, participant, message.reason)
     return _state(token)

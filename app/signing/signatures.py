@@ -15,8 +15,9 @@ from app.certificates import service as certificates
 from app.certificates.refusals import journal_refusals
 from app.db import new_id
 from app.identity import persons
+from app.proofing.models import FaceCheck
 from app.signing import messages, tasks
-from app.signing.models import FaceCheck, PendingSigning, Signature
+from app.signing.models import PendingSigning, Signature
 from app.signing.participants import Participant, journal_step, require_open
 from app.signing.problems import (
     ChallengeSpent,
@@ -125,7 +126,7 @@ def finish_signature(services: Services, participant: Participant, message: mess
         waiting = PendingSigning.id == message.signature_id
         pending = _find_pending(session, participant, now, waiting, PendingSigning.pending.is_not(None))
         # Spent before it is used: a second attempt with the same attributes finds nothing.
-        if not spend_once(session, PendingSigning, pending.id, now):
+        if not spend_once(session, pending.id, now):
             raise ChallengeSpent("this signature was made already")
     signed = services.workshop.run(
         tasks.finish,
@@ -196,6 +197,6 @@ def _find_pending(session: Session, participant: Participant, now: datetime, *co
 def _passed_check(session: Session, participant: Participant, party: Party) -> str | None:
     return session.scalars(
         select(FaceCheck.id).where(
-            FaceCheck.session_id == participant.session_id, FaceCheck.evidence_root == party.face_root
+            FaceCheck.holder == participant.session_id, FaceCheck.evidence_root == party.face_root
         )
     ).first()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Session
 
 from app.identity import persons
+from app.proofing.wording import face_wording
 from app.signing import service
 from app.signing.service import Participant
 from contracts import ceremony as rules
@@ -56,6 +57,13 @@ def state_of(services: Services, session: Session, participant: Participant) -> 
         "text_zh": wording.text_zh,
         "text_en": wording.text_en,
         "sha256": wording.sha256.hex(),
+    }
+    face = face_wording()
+    state["face_consent"] = {
+        "version": face.version,
+        "text_zh": face.text_zh,
+        "text_en": face.text_en,
+        "sha256": face.sha256.hex(),
     }
     return state
 

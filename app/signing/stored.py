@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.problems import NotFound
-from app.signing.models import Contract, FaceCheck, PendingSigning
+from app.signing.models import Contract, PendingSigning
 from contracts import ceremony as rules
 from contracts.ceremony import Ceremony
 
@@ -34,9 +34,10 @@ def advance(contract: Contract, ceremony: Ceremony) -> None:
     contract.state = ceremony.state
 
 
-def spend_once(session: Session, table: type[FaceCheck] | type[PendingSigning], row_id: str, now: datetime) -> bool:
-    """Mark a row as used; False when somebody else was first."""
-    spent = session.execute(update(table).where(table.id == row_id, table.used_at.is_(None)).values(used_at=now))
+def spend_once(session: Session, pending_id: str, now: datetime) -> bool:
+    """Mark a signature in the making as used; False when somebody else was first."""
+    unused = update(PendingSigning).where(PendingSigning.id == pending_id, PendingSigning.used_at.is_(None))
+    spent = session.execute(unused.values(used_at=now))
     return bool(spent.rowcount == 1)  # type: ignore[attr-defined]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import ssl
 import time
@@ -101,6 +102,11 @@ class Browser:
         if response.status_code >= 400:
             raise Refused(response)
         answer: dict[str, Any] = response.json()
+        return answer
+
+    def fetch(self, path: str) -> dict[str, Any]:
+        """A JSON document. Raises Refused."""
+        answer: dict[str, Any] = json.loads(self.download(path))
         return answer
 
     def download(self, path: str) -> bytes:

@@ -60,7 +60,12 @@ class Signer:
 
     def show_face(self, puppet: Puppet) -> dict[str, Any]:
         """Answer a fresh challenge before the camera."""
-        return self.answer_face(self.call("face/challenge"), puppet)
+        return self.answer_face(self.face_challenge(), puppet)
+
+    def face_challenge(self) -> dict[str, Any]:
+        """Consent to the use of face information, in the wording shown, and get a challenge."""
+        wording = self._browser.fetch(f"{self._base}/state")["face_consent"]
+        return self.call("face/challenge", {"face_wording_sha256": wording["sha256"], "decision": "agree"})
 
     def answer_face(self, challenge: dict[str, Any], puppet: Puppet) -> dict[str, Any]:
         """Do before the camera what the challenge asks for."""

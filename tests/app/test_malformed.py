@@ -195,7 +195,7 @@ SIGNING = [
     ),
     case("phone", "POST {sign}/face", "multipart/form-data", b"no boundary", 400, 422),
     case("phone", "POST {sign}/face", f"multipart/form-data; boundary={'b' * 10_000}", b"x", 400, 422),
-    case("phone", "POST {sign}/face/challenge", JSON, b"ignored \xff", 409),
+    case("phone", "POST {sign}/face/challenge", JSON, b"ignored \xff", 422),
     case("phone", "POST {sign}/key/challenge", JSON, b"{}", 409),
     case("phone", "POST {sign}/key", JSON, {"spki": "!!!", "proof": "AAAA"}, 422),
     case("phone", "POST {sign}/key", JSON, {"spki": "AAAA", "proof": "AA" * 43}, 409, 422),

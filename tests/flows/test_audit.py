@@ -19,7 +19,8 @@ from sqlalchemy import select, update
 from app.compliance import service as compliance
 from app.compliance.problems import EvidenceNotReady
 from app.identity.models import Role, Tenant
-from app.signing.models import Contract, FaceCheck
+from app.proofing.models import FaceCheck
+from app.signing.models import Contract
 from app.signing.service import deliver_pending
 from app.wiring import Services
 from clients.demo.puppet import Puppet

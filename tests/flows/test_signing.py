@@ -21,7 +21,9 @@ from sqlalchemy import func, select
 from app.certificates.models import CertificateRecord
 from app.certificates.status import lookup_in
 from app.problems import NotFound
-from app.signing.models import Contract, FaceCheck, Invitation, PendingSigning, Signature
+from app.proofing.models import FaceCheck
+from app.proofing.wording import face_wording
+from app.signing.models import Contract, Invitation, PendingSigning, Signature
 from app.signing.problems import OwnPortrait
 from app.signing.service import DELIVERY_RETRY, LOCK, deliver_pending, expire_overdue, invite
 from app.wiring import Services
@@ -39,6 +41,7 @@ on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 # SQLite lets no second writer in between; PostgreSQL does.
 on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 WRONG_LAST6 = "000000"
+FACE_CONSENT = {"face_wording_sha256": face_wording().sha256.hex(), "decision": "agree"}
 
 
 def refusal(attempt: Callable[[], object]) -> tuple[int, str]:
@@ -132,7 +135,9 @@ def test_a_contract_is_read_agreed_to_signed_and_delivered(
         "party-identified",
         "contract-presented",
         "consent-given",
+        "face-consent-given",
         "face-check-refused",
+        "face-consent-given",
         "face-check-passed",
         "contract-signed",
         "contract-completed",
@@ -156,7 +161,7 @@ def test_each_step_before_its_time_is_refused_and_changes_nothing(ceremony: Cere
         return {
             "read": lambda: phone.call("read", {"document_sha256": sha256}),
             "consent": lambda: phone.call("consent", agreement),
-            "face/challenge": lambda: phone.call("face/challenge"),
+            "face/challenge": lambda: phone.call("face/challenge", FACE_CONSENT),
             "face": lambda: phone.call("face", data={"meta": json.dumps(meta)}, files=file),
             "key/challenge": lambda: phone.call("key/challenge"),
             "key": lambda: phone.call("key", key),
@@ -251,13 +256,13 @@ def test_a_face_challenge_is_answered_once_in_its_time_and_on_its_own_phone(
 ) -> None:
     with ceremony.phone() as phone:
         ceremony.agree(phone)
-        challenge = phone.call("face/challenge")
+        challenge = phone.face_challenge()
         phone.answer_face(challenge, representative)
         assert refusal(lambda: phone.answer_face(challenge, representative)) == (409, "challenge-spent")
-        late = phone.call("face/challenge")
+        late = phone.face_challenge()
         clock.advance(timedelta(minutes=10))
         assert refusal(lambda: phone.answer_face(late, representative)) == (409, "challenge-spent")
-        mine = phone.call("face/challenge")
+        mine = phone.face_challenge()
     with ceremony.phone() as other:
         ceremony.agree(other)
         assert refusal(lambda: other.answer_face(mine, representative)) == (409, "challenge-spent")
@@ -269,16 +274,16 @@ def test_five_faces_lock_and_leave_no_pass(ceremony: Ceremony, services: Service
         ceremony.agree(phone)
         codes = [refusal(lambda: answer_in_disorder(phone))[1] for _ in range(4)]
         codes += [refusal(lambda: phone.show_face(stranger))[1] for _ in range(2)]
-    assert codes == ["frame-chain-broken"] * 4 + ["face-mismatch", "signing-locked"]
+    assert codes == ["frame-chain-broken"] * 4 + ["face-mismatch", "face-check-locked"]
     assert ceremony.party.state is PartyState.CONSENTED
     with services.reading() as session:
-        assert set(session.scalars(select(FaceCheck.outcome))) == {"frame-chain-broken", "face-mismatch", None}
+        assert set(session.scalars(select(FaceCheck.outcome))) == {"frame-chain-broken", "face-mismatch"}
         assert session.scalar(select(func.count()).where(FaceCheck.evidence_root.is_not(None))) == 0
 
 
 def answer_in_disorder(phone: Signer) -> None:
     """A single frame whose hash chain is not that of the challenge."""
-    nonce = phone.call("face/challenge")["nonce"]
+    nonce = phone.face_challenge()["nonce"]
     meta = {"nonce": nonce, "chain": "0" * 64, "frames": [{"action": 0, "at_ms": 0}]}
     phone.call("face", data={"meta": json.dumps(meta)}, files=[("frame", ("0.jpg", b"0", "image/jpeg"))])
 
@@ -324,7 +329,7 @@ def test_without_a_portrait_there_is_nothing_to_compare_with(ceremony: Ceremony,
         session.scalars(select(Invitation)).one().person.portrait_sealed = None
     with ceremony.phone() as phone:
         ceremony.agree(phone)
-        assert refusal(lambda: phone.call("face/challenge")) == (409, "no-portrait")
+        assert refusal(phone.face_challenge) == (409, "no-portrait")
 
 
 # --- key and signature ----------------------------------------------------------------------------------------------
@@ -398,7 +403,7 @@ def test_a_second_phone_takes_over_and_the_first_cannot_continue(ceremony: Cerem
         agreed(ceremony, first, representative)
         assert second.identify(LAST6)["step"] == "read"
         assert refusal(lambda: first.call("key/challenge"))[0] == 409
-        assert refusal(lambda: first.call("face/challenge")) == (409, "illegal-transition")
+        assert refusal(lambda: first.call("face/challenge", FACE_CONSENT)) == (409, "illegal-transition")
         assert refusal(lambda: first.call("read", {"document_sha256": ceremony.contract.current_sha256}))[0] == 409
         agreed(ceremony, second, representative)
         assert second.sign()["step"] == "done"
@@ -502,7 +507,7 @@ def test_whoever_declines_ends_the_ceremony(ceremony: Ceremony) -> None:
         phone.call("decline", {"reason": "条款需要修改"})
         assert ceremony.contract.state == CeremonyState.DECLINED
         assert refusal(lambda: phone.identify(LAST6)) == (410, "invitation-closed")
-        assert refusal(lambda: phone.call("face/challenge")) == (410, "invitation-closed")
+        assert refusal(lambda: phone.call("face/challenge", FACE_CONSENT)) == (410, "invitation-closed")
     with ceremony.browser() as browser:
         assert refusal(lambda: browser.get(ceremony.path))[0] == 410
     assert ceremony.journal()[-1] == "contract-declined"

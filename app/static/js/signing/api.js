@@ -33,7 +33,9 @@ export class SigningApi {
   consent(consent_sha256, document_sha256) {
     return this.#post("/consent", { consent_sha256, document_sha256, agree: true, face_information: true });
   }
-  faceChallenge() { return this.#post("/face/challenge", {}); }
+  faceChallenge(face_wording_sha256) {
+    return this.#post("/face/challenge", { face_wording_sha256, decision: "agree" });
+  }
   face({ meta, blobs }) {
     const form = new FormData();
     form.append("meta", JSON.stringify(meta));

@@ -30,7 +30,7 @@ export class FaceCheck {
   }
 
   /** The whole check: camera, challenge, capture, upload. Answers the new state; throws a Problem with the reason. */
-  async run() {
+  async run(wordingSha256) {
     try {
       this.#show(true);
       this.#guide("place", FACE_PLACE);
@@ -38,7 +38,7 @@ export class FaceCheck {
       this.#camera = await Camera.open(byId("camera"));
       await this.#countDown();
       // Asked for only now, so that none of its short life is spent on permission questions.
-      const challenge = await this.#api.faceChallenge();
+      const challenge = await this.#api.faceChallenge(wordingSha256);
       this.#layMoves(challenge.actions.length);
       const taken = await capture(this.#camera, challenge, this.#guideFor());
       this.#guide("sending", FACE_SENDING);

@@ -91,7 +91,7 @@ consentForm.addEventListener("submit", (event) => {
 });
 
 // 4 Face
-byId("face-start").addEventListener("click", (event) => act(event.currentTarget, () => faceCheck.run()));
+byId("face-start").addEventListener("click", (event) => act(event.currentTarget, () => faceCheck.run(state.face_consent.sha256)));
 
 // 5 Sign
 byId("sign-button").addEventListener("click", (event) => {
