@@ -136,6 +136,7 @@ EVENTS: dict[str, Label] = {
     "payment": ("付款指令", "Payment"),
     "payment-outcome": ("清算结果", "Clearing outcome"),
     "payment-refused": ("付款被拒", "Payment refused"),
+    "risk-list-changed": ("风险名单变更", "Risk list changed"),
     "request-refused": ("接口请求被拒", "API request refused"),
     "directory-loaded": ("导入行名行号", "Bank directory loaded"),
 }
