@@ -33,8 +33,9 @@ def find_text_fault(text: str) -> str | None:
 
 def same_name(one: str, other: str) -> bool:
     """Whether two names are the same account holder for 户名校验: width, case and spaces aside."""
-    return _folded(one) == _folded(other)
+    return folded_name(one) == folded_name(other)
 
 
-def _folded(name: str) -> str:
+def folded_name(name: str) -> str:
+    """A name as it is compared: width, case and spaces aside."""
     return _SPACES.sub("", unicodedata.normalize("NFKC", name)).casefold()

@@ -6,7 +6,7 @@ goes to other banks is written to the outbox in the same transaction and sent by
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,9 @@ from app.payments.models import (
     TransferKind,
 )
 from app.payments.parties import NotRoutable, Route, route_payee
-from app.payments.risk import STANDARD, Outcome, RiskFacts, assess
+from app.payments.risk import Outcome, assess
+from app.payments.risk_facts import Movement, gather, remember
+from app.payments.risk_lists import policy_in_force
 from app.problems import Conflict, Fault, NotFound, Problem
 from app.routing.documents import parse_document
 from app.routing.messages import candidate_body
@@ -60,7 +62,6 @@ __all__ = [
 
 _OLDEST_REQUEST = timedelta(hours=24)
 _CLOCK_SKEW = timedelta(minutes=5)
-_VELOCITY_WINDOW = timedelta(seconds=60)
 _OK = 200
 
 
@@ -209,20 +210,22 @@ def _verify_document(attempt: _Attempt) -> None:
 
 def _control_risk(attempt: _Attempt) -> None:
     session, payment = attempt.session, attempt.payment
-    at_most = STANDARD.payments_per_minute
-    facts = RiskFacts(
-        amount_minor=payment.amount_minor,
+    movement = Movement(
+        tenant_id=payment.tenant_id,
+        application_id=payment.application_id,
+        payer_account=payment.payer_account,
         payee_account=payment.payee_account,
+        payee_name=payment.payee_name,
+        amount_minor=payment.amount_minor,
         custody=str(signed_request(attempt.verified).authorization.custody),
-        new_payee=instructions.is_new_payee(session, payment),
-        recent_payments=instructions.count_recent(session, payment, _VELOCITY_WINDOW, at_most),
         at=attempt.now,
     )
-    verdict = assess(facts, STANDARD)
-    if verdict.outcome is Outcome.REFUSE:
-        reasons = [f"risk-{each.rule}" for each in verdict.findings if each.outcome is Outcome.REFUSE]
-        raise _Rejected(reasons, {"risk": asdict(verdict)})
-    instructions.record_step(session, payment, State.ACCEPTED, attempt.now, {"risk": asdict(verdict)})
+    [facts] = gather(session.connection(), [movement])
+    verdict = assess(facts, policy_in_force(attempt.services, session.connection()))
+    if verdict.outcome is not Outcome.PASS:
+        raise _Rejected(verdict.reasons, {"risk": verdict.to_json()})
+    instructions.record_step(session, payment, State.ACCEPTED, attempt.now, {"risk": verdict.to_json()})
+    remember(session.connection(), [movement])
 
 
 def _route(attempt: _Attempt) -> Route:

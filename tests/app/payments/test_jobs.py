@@ -64,16 +64,16 @@ def test_the_saved_answer_stays_what_it_was(routed_bank: Bank) -> None:
 
 def test_a_large_amount_waits_for_the_channel_to_open(routed_bank: Bank, clock: Any) -> None:
     record_authorization(routed_bank)
-    send(routed_bank, amount_minor=2_000_000_00)
+    send(routed_bank, amount_minor=1_500_000_00)
     assert dispatch_outbox(routed_bank.services) == 0
-    assert balances(routed_bank, "hvps") == (OPENING - 2_000_000_00, 2_000_000_00, 0)
+    assert balances(routed_bank, "hvps") == (OPENING - 1_500_000_00, 1_500_000_00, 0)
     clock.advance(9 * HOUR)  # Sunday 21:00 in Beijing: Monday's window is open
     assert dispatch_outbox(routed_bank.services) == 1
-    assert balances(routed_bank, "hvps") == (OPENING - 2_000_000_00, 0, 2_000_000_00)
+    assert balances(routed_bank, "hvps") == (OPENING - 1_500_000_00, 0, 1_500_000_00)
 
 
 def test_what_waited_is_returned_where_the_authorization_has_ended(routed_bank: Bank, clock: Any) -> None:
-    send(routed_bank, amount_minor=2_000_000_00)  # no record of the authorization: it does not stand
+    send(routed_bank, amount_minor=1_500_000_00)  # no record of the authorization: it does not stand
     clock.advance(9 * HOUR)
     assert dispatch_outbox(routed_bank.services) == 1
     assert balances(routed_bank, "hvps") == (OPENING, 0, 0)

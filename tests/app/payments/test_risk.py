@@ -5,25 +5,37 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.payments.risk import RULES, STANDARD, Outcome, RiskFacts, assess
+from app.payments.party_text import folded_name
+from app.payments.risk import RULES, STANDARD, Outcome, RiskVerdict, assess
+from app.payments.risk_facts import NOTHING, Activity, RiskFacts
 
 CALM = RiskFacts(
     amount_minor=STANDARD.platform_custody_ceiling_minor + 1,
+    payer_account="6221",
     payee_account="6222",
+    payee_name="苏州供应商有限公司",
     custody="agent",
-    new_payee=True,
-    recent_payments=0,
     at=datetime(2026, 11, 23, 4, 0, tzinfo=UTC),
+    payee=NOTHING,
+    payer=NOTHING,
+    application=NOTHING,
 )
+KNOWN = replace(CALM, payee=Activity(1, 100, 100))
 NIGHT = CALM.at.replace(hour=15, minute=30)
-LARGE = STANDARD.night_new_payee_ceiling_minor + 1
+SUNDAY = CALM.at.replace(day=22)
+POLICY = replace(STANDARD, blocked=frozenset({"666", folded_name("坏人 公司")}), watched=frozenset({"777"}))
+BUSY = Activity(0, 0, 0, STANDARD.application_attempts_per_minute + 1)
+HABIT = Activity(STANDARD.history_least_payments, 0, STANDARD.history_floor_minor // STANDARD.history_factor)
 
 
-def test_an_ordinary_payment_passes_every_rule() -> None:
+def rules(verdict: RiskVerdict) -> list[str]:
+    return [finding.rule for finding in verdict.findings]
+
+
+def test_an_ordinary_payment_passes_every_rule_and_says_by_which_policy() -> None:
     verdict = assess(CALM, STANDARD)
-    assert verdict.outcome is Outcome.PASS
-    assert len(verdict.findings) == len(RULES)
-    assert (verdict.policy, verdict.policy_version) == (STANDARD.name, STANDARD.version)
+    assert verdict.to_json() == {"policy": STANDARD.name, "version": STANDARD.version, "outcome": "pass"}
+    assert len({rule.__name__ for rule in RULES}) == len(RULES)
 
 
 @pytest.mark.parametrize(
@@ -31,27 +43,68 @@ def test_an_ordinary_payment_passes_every_rule() -> None:
     [
         (replace(CALM, custody="platform"), "custody-ceiling"),
         (replace(CALM, payee_account="666"), "blocked-payee"),
-        (replace(CALM, recent_payments=STANDARD.payments_per_minute), "velocity"),
-        (replace(CALM, at=NIGHT, amount_minor=LARGE), "night-new-payee"),
+        (replace(CALM, payee_name="坏人公司"), "blocked-payee"),
+        (replace(CALM, payer=Activity(0, 0, 0, STANDARD.payer_attempts_per_minute + 1)), "velocity"),
+        (
+            replace(CALM, application=Activity(0, 0, 0, STANDARD.application_attempts_per_minute + 1)),
+            "platform-velocity",
+        ),
+        (replace(CALM, at=NIGHT, amount_minor=STANDARD.night_new_payee_ceiling_minor + 1), "night-new-payee"),
     ],
 )
 def test_each_rule_refuses_for_its_own_reason(facts: RiskFacts, rule: str) -> None:
-    verdict = assess(facts, replace(STANDARD, blocked_payees=frozenset({"666"})))
+    verdict = assess(facts, POLICY)
     assert verdict.outcome is Outcome.REFUSE
-    refused = [each for each in verdict.findings if each.outcome is Outcome.REFUSE]
-    assert [each.rule for each in refused] == [rule]
-    assert refused[0].why
+    assert rules(verdict) == [rule]
+    assert verdict.reasons == [f"risk-{rule}"]
+    assert verdict.findings[0].why
+
+
+@pytest.mark.parametrize(
+    ("facts", "rule"),
+    [
+        (replace(CALM, payee_account="777"), "watched-payee"),
+        (replace(CALM, at=SUNDAY, amount_minor=STANDARD.holiday_new_payee_ceiling_minor + 1), "holiday-new-payee"),
+        (replace(CALM, amount_minor=STANDARD.new_payee_ceiling_minor + 1), "new-payee"),
+        (replace(KNOWN, amount_minor=STANDARD.large_amount_minor + 1), "large-amount"),
+        (replace(KNOWN, amount_minor=STANDARD.history_floor_minor + 1, payer=HABIT), "unlike-history"),
+    ],
+)
+def test_each_rule_holds_for_its_own_reason(facts: RiskFacts, rule: str) -> None:
+    verdict = assess(facts, POLICY)
+    assert verdict.outcome is Outcome.HOLD
+    assert rules(verdict) == [rule]
+    assert verdict.reasons == [f"hold-{rule}"]
+    assert verdict.to_json()["findings"][0]["rule"] == rule
 
 
 @pytest.mark.parametrize(
     "facts",
     [
         replace(CALM, custody="platform", amount_minor=STANDARD.platform_custody_ceiling_minor),
-        replace(CALM, recent_payments=STANDARD.payments_per_minute - 1),
-        replace(CALM, at=NIGHT, amount_minor=LARGE, new_payee=False),
-        replace(CALM, at=NIGHT, amount_minor=LARGE - 1),
-        replace(CALM, amount_minor=LARGE),
+        replace(CALM, payer=Activity(0, 0, 0, STANDARD.payer_attempts_per_minute)),
+        replace(CALM, application=Activity(0, 0, 0, STANDARD.application_attempts_per_minute)),
+        replace(KNOWN, at=NIGHT, amount_minor=STANDARD.night_new_payee_ceiling_minor + 1),
+        replace(CALM, at=NIGHT, amount_minor=STANDARD.night_new_payee_ceiling_minor),
+        replace(CALM, at=SUNDAY, amount_minor=STANDARD.holiday_new_payee_ceiling_minor),
+        replace(CALM, amount_minor=STANDARD.new_payee_ceiling_minor),
+        replace(KNOWN, amount_minor=STANDARD.large_amount_minor),
+        replace(KNOWN, amount_minor=STANDARD.history_floor_minor, payer=HABIT),
+        replace(KNOWN, amount_minor=STANDARD.history_floor_minor + 1, payer=replace(HABIT, payments=1)),
+        replace(CALM, payee_name="坏人公司二"),
     ],
 )
 def test_what_is_just_within_passes(facts: RiskFacts) -> None:
-    assert assess(facts, STANDARD).outcome is Outcome.PASS
+    assert assess(facts, POLICY).outcome is Outcome.PASS
+
+
+def test_a_refusal_outweighs_a_hold_and_both_are_told() -> None:
+    verdict = assess(replace(CALM, payee_account="666", amount_minor=STANDARD.large_amount_minor + 1), POLICY)
+    assert verdict.outcome is Outcome.REFUSE
+    assert {"blocked-payee", "large-amount"} <= set(rules(verdict))
+    assert verdict.reasons == ["risk-blocked-payee"]
+
+
+def test_a_day_that_the_calendar_does_not_know_is_judged_as_a_holiday() -> None:
+    far = replace(CALM, at=CALM.at.replace(year=2099), amount_minor=STANDARD.holiday_new_payee_ceiling_minor + 1)
+    assert rules(assess(far, POLICY)) == ["holiday-new-payee"]

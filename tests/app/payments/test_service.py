@@ -157,7 +157,7 @@ def test_a_rejected_payment_uses_nothing_of_the_limit(bank: Bank) -> None:
     limits = {"single_minor": 3 * OPENING, "daily_minor": 3 * OPENING}
     bank = replace(bank, authorization=replace(bank.authorization, limits=limits))
     for number in range(3):
-        answer = bank.pay(payment(instruction_id=f"P-{number}", amount_minor=2 * OPENING))
+        answer = bank.pay(payment(instruction_id=f"P-{number}", amount_minor=OPENING + 1))
         assert answer.body["reasons"] == ["insufficient-funds"]
     assert bank.pay(payment(instruction_id="P-9", amount_minor=OPENING)).body["state"] == "settled"
 

@@ -19,7 +19,7 @@ from app.payments.service import open_account
 from app.wiring import Services
 from pki.profiles import Custody
 
-OPENING = 10_000_000_00
+OPENING = 1_900_000_00  # little enough that risk control lets all of it go to a new payee on a Sunday
 
 
 def account_number(body: str) -> str:

@@ -1,0 +1,78 @@
+"""Counters behind the risk rules: attempts of the last minute, what was paid before, and the lists."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.payments import risk_lists
+from app.payments.risk_facts import Activity, Movement, RiskFacts, gather, remember
+from app.problems import InvalidInput, NotFound
+from app.wiring import Services
+
+AT = datetime(2026, 11, 23, 4, 0, 0, tzinfo=UTC)
+ONE = Movement("t" * 26, "a" * 26, "6221", "6222", "苏州供应商有限公司", 100, "agent", AT)
+
+
+def ask(services: Services, *movements: Movement) -> list[RiskFacts]:
+    with services.transaction() as session:
+        return gather(session.connection(), movements)
+
+
+def book(services: Services, *movements: Movement) -> None:
+    with services.transaction() as session:
+        remember(session.connection(), movements)
+
+
+def test_attempts_slide_over_a_minute(services: Services) -> None:
+    counts = []
+    for seconds in (0, 1, 59, 60, 90, 119, 300):
+        [facts] = ask(services, replace(ONE, at=AT + timedelta(seconds=seconds)))
+        counts.append(facts.payer.last_minute)
+    # 3 in the first minute; then all 3 of it still count, half of them, almost none
+    assert counts == [1, 2, 3, 4, 3, 3, 1]
+
+
+def test_a_group_is_counted_together_and_a_batch_once(services: Services) -> None:
+    other = replace(ONE, payer_account="6229", attempts=0)
+    facts = ask(services, ONE, ONE, other)
+    assert [each.payer.last_minute for each in facts] == [2, 2, 0]
+    assert {each.application.last_minute for each in facts} == {2}
+    assert [each.payer_account for each in facts] == ["6221", "6221", "6229"]
+
+
+def test_only_what_was_booked_makes_a_payee_known(services: Services) -> None:
+    ask(services, ONE)
+    assert ask(services, ONE)[0].payee == Activity(0, 0, 0)
+    book(services, ONE, replace(ONE, amount_minor=250))
+    book(services, replace(ONE, amount_minor=7))
+    [facts] = ask(services, ONE)
+    assert facts.payee == Activity(3, 357, 250)
+    assert (facts.payer.payments, facts.payer.total_minor, facts.payer.largest_minor) == (3, 357, 250)
+    [elsewhere] = ask(services, replace(ONE, tenant_id="u" * 26))
+    assert elsewhere.payee.payments == 0
+    assert ask(services) == []
+
+
+def test_lists_are_in_force_at_once_in_this_process(services: Services) -> None:
+    assert risk_lists.policy_in_force(services).blocked == frozenset()
+    with services.transaction() as session:
+        risk_lists.add(services, session, "block", "坏人 有限公司", "被监管通报", "officer")
+    assert risk_lists.policy_in_force(services).blocked == {"坏人有限公司"}
+    with services.reading() as session:
+        [listing] = risk_lists.list_all(session)
+        assert "坏人" not in str([entry.body for entry in services.journal.entries(session, limit=10)])
+    assert (listing.kind, listing.reason) == ("block", "被监管通报")
+    with services.transaction() as session:
+        risk_lists.remove(services, session, "block", "坏人有限公司", "officer")
+    assert risk_lists.policy_in_force(services).blocked == frozenset()
+
+
+def test_a_listing_needs_a_reason_and_must_be_there_to_be_removed(services: Services) -> None:
+    with services.transaction() as session:
+        with pytest.raises(InvalidInput):
+            risk_lists.add(services, session, "block", "6222", "", "officer")
+        with pytest.raises(InvalidInput):
+            risk_lists.add(services, session, "grey", "6222", "reason", "officer")
+        with pytest.raises(NotFound):
+            risk_lists.remove(services, session, "block", "6222", "officer")
