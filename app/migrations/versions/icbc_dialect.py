@@ -6,7 +6,7 @@ from alembic import op
 import app.db
 
 revision = "icbc_dialect"
-down_revision = "0004_proofing"
+down_revision = "0005_face_checks"
 branch_labels = None
 depends_on = None
 
