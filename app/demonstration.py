@@ -163,8 +163,7 @@ def _send_contract(services: Services, enterprise: Tenant, folder: Path) -> None
     today = services.clock().date()
     contract = signing.create_contract(
         services,
-        tenant_id=enterprise.id,
-        person_id=person.id,
+        signers={signing.ENTERPRISE: person.id},
         template="product-service-agreement",
         terms={
             **AGREEMENT_TERMS,
@@ -174,7 +173,7 @@ def _send_contract(services: Services, enterprise: Tenant, folder: Path) -> None
         actor=ACTOR,
     )
     with services.transaction() as session:
-        link = signing.invite(services, session, contract_id=contract.id, person_id=person.id, actor=ACTOR)
+        link = signing.send(services, session, contract_id=contract.id, actor=ACTOR)[signing.ENTERPRISE]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "invitation.txt"
     path.touch(mode=0o600)

@@ -8,6 +8,11 @@ check comes last before signing because it proves intent (意愿认证): its non
 consent, and the signature must follow in the same signing session within `FACE_CHECK_LIFETIME`. A
 party may repeat identification, or the face check, until the signature stands; reading and consent
 belong to the session in which they were given.
+
+Parties in parallel read whichever revision stood when they read; signing itself is one after the
+other: each signature names the revision that it was put upon, which must be the latest. So no
+signature is ever lost to another, and between what a party read and what it signed there is nothing
+but the others' signatures.
 """
 
 from __future__ import annotations
@@ -18,7 +23,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from contracts.errors import FaceCheckStale, IllegalTransition, InvalidCeremony, NotYourTurn, UnknownParty
+from contracts.errors import (
+    FaceCheckStale,
+    IllegalTransition,
+    InvalidCeremony,
+    NotYourTurn,
+    StaleRevision,
+    UnknownParty,
+)
 
 FACE_CHECK_LIFETIME = timedelta(seconds=120)
 _FORMAT = "yunlian-ceremony/1"
@@ -62,6 +74,8 @@ class Party:
     consent_sha256: str | None = None
     face_root: str | None = None
     face_checked_at: datetime | None = None
+    signed_upon_sha256: str | None = None
+    """The revision that the signature was put upon: the one read, or one with others' signatures added."""
     signed_sha256: str | None = None
     signed_at: datetime | None = None
 
@@ -85,6 +99,20 @@ class Ceremony:
             if party.party_id == party_id:
                 return party
         raise UnknownParty(f"no party {party_id!r}")
+
+    @property
+    def revisions(self) -> tuple[str, ...]:
+        """The prepared document and what each signature made of it, oldest first."""
+        following = {p.signed_upon_sha256: p.signed_sha256 for p in self.parties if p.signed_sha256 is not None}
+        chain = [self.document_sha256]
+        while chain[-1] in following:
+            chain.append(following.pop(chain[-1]))
+        return tuple(chain)
+
+    @property
+    def latest_sha256(self) -> str:
+        """The revision that the next signature is put upon."""
+        return self.revisions[-1]
 
 
 def draft(
@@ -156,11 +184,15 @@ def identify(ceremony: Ceremony, party_id: str, session: str, at: datetime) -> C
 
 
 def present(ceremony: Ceremony, party_id: str, session: str, presented_sha256: str, at: datetime) -> Ceremony:
-    """The party was shown the document with this digest: the very revision that it will sign.
+    """The party was shown the revision with this digest; its signature will name it.
 
-    Raises IllegalTransition, NotYourTurn, UnknownParty.
+    Raises StaleRevision where it is none of this ceremony or, where parties sign in order, not the latest;
+    IllegalTransition, NotYourTurn, UnknownParty.
     """
     party = _in_session(ceremony, party_id, session, at, after=(PartyState.IDENTIFIED, PartyState.PRESENTED))
+    readable = ceremony.revisions if ceremony.order is SigningOrder.PARALLEL else (ceremony.latest_sha256,)
+    if presented_sha256 not in readable:
+        raise StaleRevision("the revision shown is not one that this party may sign")
     return _with(ceremony, replace(party, state=PartyState.PRESENTED, presented_sha256=presented_sha256), at)
 
 
@@ -188,17 +220,23 @@ def check_face(ceremony: Ceremony, party_id: str, session: str, face_root: str, 
     return _with(ceremony, checked, at)
 
 
-def sign(ceremony: Ceremony, party_id: str, session: str, signed_sha256: str, at: datetime) -> Ceremony:
-    """The party's signature stands in the document with this digest. The last one completes the ceremony.
+def sign(ceremony: Ceremony, party_id: str, session: str, signed_sha256: str, at: datetime, *, upon: str) -> Ceremony:
+    """The party's signature, put upon revision `upon`, makes the document with this digest. The last one completes
+    the ceremony.
 
-    Raises FaceCheckStale after `FACE_CHECK_LIFETIME` or from another session, IllegalTransition, NotYourTurn,
-    UnknownParty.
+    Raises FaceCheckStale after `FACE_CHECK_LIFETIME` or from another session, StaleRevision where another party
+    signed first, so that this signature has to be made anew upon the latest revision; IllegalTransition,
+    NotYourTurn, UnknownParty.
     """
     party = _acting(ceremony, party_id, at)
     if party.state is not PartyState.FACE_CHECKED or party.face_checked_at is None:
         raise IllegalTransition(f"cannot sign: the party is {party.state}")
     verify_face_check_fresh(party, session, at)
-    signed = replace(party, state=PartyState.SIGNED, signed_sha256=signed_sha256, signed_at=at)
+    if upon != ceremony.latest_sha256:
+        raise StaleRevision("another party signed in between")
+    if signed_sha256 in ceremony.revisions:
+        raise IllegalTransition("a signature makes a new revision")
+    signed = replace(party, state=PartyState.SIGNED, signed_upon_sha256=upon, signed_sha256=signed_sha256, signed_at=at)
     result = _with(ceremony, signed, at)
     if all(p.state is PartyState.SIGNED for p in result.parties):
         result = replace(result, state=CeremonyState.COMPLETED)
@@ -274,6 +312,7 @@ def from_dict(stored: Mapping[str, Any]) -> Ceremony:
             Party(
                 **{
                     **party,
+                    "signed_upon_sha256": party.get("signed_upon_sha256", _only_upon(party, stored)),
                     "state": PartyState(party["state"]),
                     "face_checked_at": _time(party["face_checked_at"]),
                     "signed_at": _time(party["signed_at"]),
@@ -293,6 +332,11 @@ def from_dict(stored: Mapping[str, Any]) -> Ceremony:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise InvalidCeremony("not a stored ceremony") from exc
+
+
+def _only_upon(party: Mapping[str, Any], stored: Mapping[str, Any]) -> str | None:
+    """What a signature stored without this member was put upon: such ceremonies had one party."""
+    return stored["document_sha256"] if party["signed_sha256"] is not None else None
 
 
 def _time(text: str | None) -> datetime | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -45,14 +46,14 @@ class PersonFacts:
 def add_person(
     services: Services, session: Session, tenant_id: str, name: str, identity_number: str, actor: str
 ) -> Person:
-    """Register a legal representative of an enterprise.
+    """Register a legal representative of an enterprise or of a platform.
 
-    Raises InvalidIdentityNumber (GB 11643), NotFound (no such enterprise), PersonExists.
+    Raises InvalidIdentityNumber (GB 11643), NotFound (no such organization), PersonExists.
     """
     number = parse_identity_number(identity_number.strip(), services.clock().date()).digits
     tenant = session.get(Tenant, tenant_id)
-    if tenant is None or tenant.kind != TenantKind.ENTERPRISE:
-        raise NotFound("no such enterprise")
+    if tenant is None or tenant.kind == TenantKind.BANK:
+        raise NotFound("no such enterprise or platform")
     person_id = new_id()
     # In a transaction of its own: when this one fails, a key remains that sealed nothing.
     key = services.person_keys.create(person_id)
@@ -119,6 +120,12 @@ def list_same_identity(services: Services, session: Session, identity_lookup: by
     return _open_all(
         services, session, select(Person).where(Person.identity_lookup == identity_lookup).order_by(Person.id)
     )
+
+
+def find_facts(services: Services, session: Session, person_ids: Collection[str]) -> dict[str, PersonFacts]:
+    """What is known of those of these persons who are not forgotten, by identifier."""
+    found = _open_all(services, session, select(Person).where(Person.id.in_(person_ids)))
+    return {facts.person_id: facts for facts in found}
 
 
 def mask_name(name: str) -> str:

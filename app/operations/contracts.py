@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import segno
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
 
 from app.identity import persons
 from app.identity import service as identity
 from app.identity.access import get_account, requires
 from app.identity.forms import Form, read_form
 from app.identity.models import Role
-from app.identity.pages import Page
+from app.identity.pages import Page, notify
 from app.operations import messages
 from app.operations.service import send_contract
 from app.signing import service as signing
+from app.signing.models import Contract
 from app.wiring import current_services
+from contracts import ceremony as rules
 from contracts.errors import ContractError
 from contracts.render import list_templates
 
@@ -48,7 +52,7 @@ def new_contract() -> Page:
 @blueprint.post("/new")
 @requires(Role.OPERATOR)
 def create_contract() -> Page:
-    """Typeset it, invite the legal representative and show the signing link, once."""
+    """Typeset it, invite the signers and show their links, once."""
     form = read_form(messages.NewContract, request.form)
     if form.message is None:
         return _contract_page(form)
@@ -56,8 +60,58 @@ def create_contract() -> Page:
         sent = send_contract(current_services(), form.message, get_account())
     except ContractError as refusal:
         return _contract_page(form.refused(refusal))
-    code = segno.make(sent.link, error="m").svg_data_uri(scale=5, border=2, light="white")
-    return render_template("operations/contract_sent.html", sent=sent, qr_code=code), 200
+    return sent_page(sent.contract, sent.links)
+
+
+@blueprint.get("/<contract_id>")
+@requires(Role.OPERATOR)
+def contract(contract_id: str) -> Page:
+    """Who has signed, and what the sender may still do: send a link anew, withdraw the contract."""
+    with current_services().reading() as session:
+        found = signing.get_contract(session, contract_id)
+    page = render_template("operations/contract.html", contract=found, ceremony=rules.from_dict(found.ceremony))
+    return page, 200
+
+
+@blueprint.post("/<contract_id>/parties/<party_id>/resend")
+@requires(Role.OPERATOR)
+def resend(contract_id: str, party_id: str) -> Page:
+    """A new link for one party, shown once; the former one is closed."""
+    services = current_services()
+    with services.transaction() as session:
+        link = signing.resend(services, session, contract_id=contract_id, party_id=party_id, actor=get_account().id)
+    with services.reading() as session:
+        found = signing.get_contract(session, contract_id)
+    return sent_page(found, {party_id: link})
+
+
+@blueprint.post("/<contract_id>/void")
+@requires(Role.OPERATOR)
+def void(contract_id: str) -> Response | Page:
+    """Withdraw it before all have signed."""
+    form = read_form(messages.Withdrawal, request.form)
+    services = current_services()
+    if form.message is None:
+        with services.reading() as session:
+            found = signing.get_contract(session, contract_id)
+        page = render_template(
+            "operations/contract.html", contract=found, ceremony=rules.from_dict(found.ceremony), form=form
+        )
+        return page, form.status
+    with services.transaction() as session:
+        signing.void(services, session, contract_id=contract_id, reason=form.message.reason, actor=get_account().id)
+    notify("合同已撤回，各方链接即时失效。", "Withdrawn: no link works any more.")
+    return redirect(url_for(".contract", contract_id=contract_id), 303)
+
+
+def sent_page(contract: Contract, links: Mapping[str, str]) -> Page:
+    """The signing links with their QR codes, shown this once."""
+    parties = {party.party_id: party.tenant.name for party in contract.parties}
+    shown = [
+        (party_id, parties[party_id], link, segno.make(link, error="m").svg_data_uri(scale=5, border=2, light="white"))
+        for party_id, link in links.items()
+    ]
+    return render_template("operations/contract_sent.html", contract=contract, links=shown), 200
 
 
 def _contract_page(form: Form[messages.NewContract]) -> Page:

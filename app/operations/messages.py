@@ -113,6 +113,12 @@ class NewContract(FormMessage):
         return self
 
 
+class Withdrawal(FormMessage):
+    """POST /operations/contracts/<id>/void"""
+
+    reason: Reason
+
+
 class ApiEnrolment(FormMessage):
     """POST /operations/enrolments/api"""
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.certificates import service as certificates
 from app.certificates.models import CertificateState
 from app.certificates.problems import StateNotFitting
-from app.identity import decisions, persons
+from app.identity import decisions
 from app.identity import service as identity
 from app.identity.models import Account, Decision, Role, Tenant, TenantKind
 from app.operations.messages import NewAccount, NewContract, Revocation
@@ -96,10 +96,10 @@ def _revoke(services: Services, session: Session, decision: Decision) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SentContract:
-    """A contract on its way; the link is told once."""
+    """A contract on its way; the links, by party, are told once."""
 
     contract: Contract
-    link: str = field(repr=False)
+    links: dict[str, str] = field(repr=False)
 
 
 def send_contract(services: Services, message: NewContract, account: Account) -> SentContract:
@@ -107,12 +107,9 @@ def send_contract(services: Services, message: NewContract, account: Account) ->
 
     Opens its own transactions, because typesetting holds none. Raises NotFound and ContractError.
     """
-    with services.reading() as session:
-        person = persons.get_person_facts(services, session, message.person_id)
     contract = signing.create_contract(
         services,
-        tenant_id=person.tenant_id,
-        person_id=person.person_id,
+        signers={signing.ENTERPRISE: message.person_id},
         template=message.template,
         terms={
             "enterprise_address": message.address,
@@ -132,5 +129,5 @@ def send_contract(services: Services, message: NewContract, account: Account) ->
         actor=account.id,
     )
     with services.transaction() as session:
-        link = signing.invite(services, session, contract_id=contract.id, person_id=person.person_id, actor=account.id)
-    return SentContract(contract, link)
+        links = signing.send(services, session, contract_id=contract.id, actor=account.id)
+    return SentContract(contract, links)

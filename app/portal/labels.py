@@ -44,6 +44,7 @@ PROFILES: dict[str, Label] = {
 ASSURANCES: dict[str, Label] = {
     Assurance.HIGH: ("银行核验或权威来源", "Verified by the bank or an authoritative source"),
     Assurance.LOW: ("证件照片截取", "Cut from a document photograph"),
+    "assisted": ("人工协助核验", "Established by officers"),
 }
 REVOCATIONS: dict[str, Label] = {
     "key_compromise": ("私钥泄露", "Key compromise"),
@@ -57,7 +58,38 @@ DECISIONS: dict[str, Label] = {
     "revoke-certificate": ("吊销证书", "Revoke a certificate"),
     "sign-issuing": ("签发新一代签发机构", "Sign a new issuing authority"),
     "revoke-issuing": ("吊销签发机构", "Revoke an issuing authority"),
+    "assisted-identification": ("人工协助核验", "Assisted identification"),
+    "lift-person-hold": ("解除个人法律保全", "Lift a legal hold on a person"),
     "open-bank-account": ("开立行内账户", "Open a bank account for staff"),
+}
+LOCKS: dict[str, Label] = {
+    "failures": ("15 分钟内失败 5 次", "Five failures in 15 minutes"),
+    "tries": ("当日已满 30 次", "Thirty tries today"),
+}
+REGISTER_ANSWERS: dict[str, Label] = {
+    "confirmed": ("登记信息一致", "Confirmed by the register"),
+    "refused": ("与登记信息不符", "Refused by the register"),
+    "unknown": ("登记库无结果", "The register gave no answer"),
+    "accepted": ("人工认定", "Accepted by an officer"),
+}
+ASSISTANCE_METHODS: dict[str, Label] = {
+    "video-call": ("视频通话", "Video call"),
+    "in-person": ("当面核验", "In person"),
+}
+DOCUMENT_KINDS: dict[str, Label] = {
+    "identity-card": ("居民身份证", "Identity card"),
+    "passport": ("护照", "Passport"),
+    "household-register": ("户口簿", "Household register"),
+    "driving-licence": ("机动车驾驶证", "Driving licence"),
+    "social-security-card": ("社会保障卡", "Social security card"),
+    "bank-card": ("银行卡", "Bank card"),
+}
+ASSISTANCE_STATES: dict[str, Label] = {
+    "asked": ("待核验", "Asked"),
+    "proposed": ("待复核", "Proposed"),
+    "confirmed": ("已复核", "Confirmed"),
+    "refused": ("未通过", "Refused"),
+    "used": ("已使用", "Used"),
 }
 SCOPES: dict[str, Label] = {
     "payments": ("支付", "Payments"),
@@ -72,6 +104,12 @@ CONTRACT_STATES: dict[str, Label] = {
     "declined": ("已拒签", "Declined"),
     "voided": ("已作废", "Voided"),
     "expired": ("已过期", "Expired"),
+}
+PARTIES: dict[str, Label] = {
+    "enterprise": ("企业", "Enterprise"),
+    "platform": ("平台", "Platform"),
+    "bank": ("银行", "Bank"),
+    "legal-representative": ("企业", "Enterprise"),
 }
 PAYMENT_STATES: dict[str, Label] = {
     "received": ("已收到", "Received"),
@@ -106,6 +144,7 @@ EVENTS: dict[str, Label] = {
     "witness-added": ("登记见证方", "Witness registered"),
     "malformed-request": ("异常请求", "Malformed requests"),
     "application-disabled": ("停用应用", "Application disabled"),
+    "token-key-made": ("生成令牌签名密钥", "Token signing key made"),
     "icbc-settings-changed": ("工行接口设置变更", "ICBC dialect settings changed"),
     "enrolment-refused": ("证书申请被拒", "Enrolment refused"),
     "renewal-refused": ("证书更新被拒", "Renewal refused"),
@@ -125,9 +164,35 @@ EVENTS: dict[str, Label] = {
     "face-check-passed": ("刷脸核验通过", "Face check passed"),
     "face-check-refused": ("刷脸核验未通过", "Face check refused"),
     "face-check-locked": ("刷脸核验锁定", "Face check locked"),
+    "document-uploaded": ("上传证件照片", "Document photograph uploaded"),
+    "document-opened": ("调阅证件照片", "Document photograph opened"),
+    "portrait-accepted": ("采用证件人像", "Portrait of a document accepted"),
+    "portrait-refused": ("不采用证件人像", "Portrait of a document refused"),
+    "register-entry": ("登记企业信息", "Enterprise entered into the register"),
+    "enterprise-checked": ("比对企业四要素", "Enterprise compared with the register"),
+    "enterprise-accepted": ("人工认定企业信息", "Enterprise accepted by an officer"),
+    "assistance-asked": ("申请人工协助核验", "Assisted review asked for"),
+    "assistance-confirmed": ("人工核验复核通过", "Assisted review confirmed"),
+    "assistance-refused": ("人工核验未通过", "Assisted review refused"),
+    "assistance-code-issued": ("发放人工核验码", "Assistance code handed out"),
+    "assistance-used": ("人工核验完成", "Assisted review used"),
+    "person-hold-placed": ("设置法律保全", "Legal hold placed on a person"),
+    "person-hold-lifted": ("解除法律保全", "Legal hold on a person lifted"),
+    "consent-withdrawn": ("撤回人脸信息同意", "Consent to face information withdrawn"),
+    "withdrawal-received": ("受理撤回申请", "Withdrawal received by an officer"),
+    "person-forgotten": ("销毁个人数据密钥", "Personal data key destroyed"),
+    "second-factor-changed": ("更换动态码", "Second factor enrolled"),
     "face-lock-lifted": ("解除刷脸锁定", "Face check unlocked"),
     "contract-signed": ("签署人签名", "Signed"),
     "contract-completed": ("银行盖章并归档", "Sealed and archived by the bank"),
+    "contract-voided": ("发送方撤回合同", "Withdrawn by the sender"),
+    "contract-renewed": ("续期存档时间戳", "Archive time stamp renewed"),
+    "contract-held": ("合同法律保全", "Legal hold placed"),
+    "contract-released": ("解除合同法律保全", "Legal hold lifted"),
+    "contract-deleted": ("保存期满删除合同", "Deleted after retention"),
+    "contract-uploaded": ("上传合同文件", "Contract uploaded"),
+    "upload-accepted": ("采用上传的合同文件", "Upload accepted"),
+    "upload-refused": ("退回上传的合同文件", "Upload refused"),
     "contract-declined": ("签署人拒签", "Declined"),
     "contract-expired": ("签署邀请过期", "Invitation expired"),
     "contract-verified": ("合规核验", "Verified by compliance"),
@@ -148,6 +213,7 @@ SIGNATURE_FIELDS: dict[str, Label] = {
 
 _ALL = {
     "event": EVENTS,
+    "party": PARTIES,
     "signature_field": SIGNATURE_FIELDS,
     "product": PRODUCTS,
     "contract": CONTRACT_STATES,
@@ -159,6 +225,11 @@ _ALL = {
     "assurance": ASSURANCES,
     "revocation": REVOCATIONS,
     "decision": DECISIONS,
+    "lock": LOCKS,
+    "register_answer": REGISTER_ANSWERS,
+    "assistance_method": ASSISTANCE_METHODS,
+    "document_kind": DOCUMENT_KINDS,
+    "assistance": ASSISTANCE_STATES,
     "scope": SCOPES,
 }
 

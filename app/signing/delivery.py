@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from app.identity.models import Tenant
 from app.signing import tasks
 from app.signing.models import Contract
-from app.signing.stored import advance, stored_ceremony
+from app.signing.stored import add_revision, advance, stored_ceremony
 from contracts import ceremony as rules
 from contracts.ceremony import CeremonyState
 
@@ -69,9 +69,10 @@ def deliver(services: Services, contract_id: str) -> None:
                 Contract.delivered_at.is_(None),
                 Contract.current_sha256 == contract.current_sha256,
             )
-            .values(current_sha256=sha256, delivered_at=now)
+            .values(current_sha256=sha256, delivered_at=now, renew_at=now)
         )
         if stored.rowcount == 1:  # type: ignore[attr-defined]
+            add_revision(session, contract_id, sha256, "sealed", now)
             services.journal.append(
                 session,
                 "contract-completed",

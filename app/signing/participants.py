@@ -17,13 +17,15 @@ from app.signing.models import Contract, Invitation, SigningSession
 from app.signing.problems import (
     IdentityNotConfirmed,
     InvitationClosed,
+    InvitationReplaced,
     InvitationUnknown,
     NoSigningSession,
     SigningLocked,
 )
 from app.signing.stored import advance, digest, lock_contract, stored_ceremony
 from contracts import ceremony as rules
-from contracts.ceremony import Ceremony, CeremonyState, Party
+from contracts.ceremony import Ceremony, CeremonyState, Party, PartyState
+from contracts.errors import NotYourTurn
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -58,12 +60,30 @@ class Participant:
             raise NoSigningSession("identify yourself first")
         return self.session.id
 
+    @property
+    def has_signed(self) -> bool:
+        """Whether the party's signature stands."""
+        return self.party.state is PartyState.SIGNED
+
+    @property
+    def shown_sha256(self) -> str:
+        """The revision that this browser reads: the one that was the latest when it identified, whoever signs
+        meanwhile; after the party's own signature the latest."""
+        if self.session is None or self.session.document_sha256 is None or self.has_signed:
+            return self.contract.current_sha256
+        return self.session.document_sha256
+
 
 def find_participant(services: Services, session: Session, token: str, cookie: str | None) -> Participant:
-    """Who opens this link, with the session that the browser's cookie names. Raises InvitationUnknown."""
+    """Who opens this link, with the session that the browser's cookie names.
+
+    Raises InvitationUnknown, InvitationReplaced.
+    """
     invitation = session.get(Invitation, digest(token))
     if invitation is None:
         raise InvitationUnknown("this link is not one of ours")
+    if invitation.replaced_at is not None:
+        raise InvitationReplaced("another link was sent in its place")
     signing_session = None
     if cookie:
         signing_session = session.scalars(
@@ -77,15 +97,21 @@ def find_participant(services: Services, session: Session, token: str, cookie: s
 
 
 def identify(services: Services, token: str, identity_last6: str) -> str:
-    """Open a signing session for whoever knows the end of the identity number; returns its cookie.
+    """Open a session for whoever knows the end of the identity number; returns its cookie. A party that has signed
+    gets one in which its copy can be fetched.
 
     Five failures lock the invitation for 15 minutes. Opens its own transactions, so that failures are counted.
-    Raises InvitationUnknown, InvitationClosed, SigningLocked, IdentityNotConfirmed.
+    Raises InvitationUnknown, InvitationReplaced, InvitationClosed, NotYourTurn, SigningLocked, IdentityNotConfirmed.
     """
     now = services.clock()
     with services.transaction() as session:
         participant = find_participant(services, session, token, None)
-        require_open(participant, now)
+        if not participant.has_signed:
+            require_open(participant, now)
+            if not rules.is_turn_of(participant.ceremony, participant.party.party_id):
+                raise NotYourTurn("an earlier party has not signed yet")
+        elif participant.contract.deleted_at is not None:
+            raise InvitationClosed("the contract was deleted after its retention period")
         count_attempt(session, participant.invitation.token_sha256, now)
         facts = persons.get_person_facts(services, session, participant.invitation.person_id)
         good = hmac.compare_digest(facts.identity_number[-6:].encode(), identity_last6.upper().encode())
@@ -108,11 +134,14 @@ def identify(services: Services, token: str, identity_last6: str) -> str:
             id=new_id(),
             cookie_sha256=digest(cookie),
             invitation_sha256=invitation.token_sha256,
+            document_sha256=contract.current_sha256,
             created_at=now,
             expires_at=now + SESSION_LIFETIME,
         )
         session.add(signing_session)
-        advance(contract, rules.identify(stored_ceremony(contract), invitation.party_id, signing_session.id, now))
+        ceremony = stored_ceremony(contract)
+        if ceremony.party(invitation.party_id).state is not PartyState.SIGNED:
+            advance(contract, rules.identify(ceremony, invitation.party_id, signing_session.id, now))
         services.journal.append(session, "party-identified", subject=contract.id, actor=invitation.person_id, body={})
     return cookie
 

@@ -19,6 +19,18 @@ class InvitationClosed(Problem):
     status, code = HTTPStatus.GONE, "invitation-closed"
 
 
+class InvitationReplaced(Problem):
+    """The sender has sent another link in the place of this one."""
+
+    status, code = HTTPStatus.GONE, "invitation-replaced"
+
+
+class SignersNotFitting(Problem):
+    """The signers named are not those that the document has places for."""
+
+    status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "signers-not-fitting"
+
+
 class IdentityNotConfirmed(Problem):
     """What was entered is not what the bank holds."""
 
@@ -64,6 +76,9 @@ class NoProof(Problem):
 TEXTS = {
     "own-portrait": "比对照片由您上传，合同须由另一位经办人员发送。",
     "invitation-unknown": "签署链接无效，请核对链接或联系发送方。",
+    "invitation-replaced": "发送方已重新发送签署链接，请使用新的链接。",
+    "signers-not-fitting": "签署方与合同的签署位置不符，请核对各方的签署人。",
+    "stale-revision": "另一方刚刚完成签署，请刷新页面后重试。",
     "invitation-closed": "该签署邀请已结束。",
     "identity-not-confirmed": "证件号码后六位不正确，请核对后重试。",
     "signing-locked": "尝试次数过多，已暂时锁定，请稍后再试。",

@@ -20,19 +20,20 @@ if TYPE_CHECKING:
 
 
 def get_document(services: Services, participant: Participant) -> bytes:
-    """The revision that the party reads or, when it has signed, the newest. Raises NoSigningSession."""
+    """The revision that the party reads or, when it has signed, the latest. Raises NoSigningSession."""
     _ = participant.session_id
-    return services.documents.get(participant.contract.current_sha256)
+    return services.documents.get(participant.shown_sha256)
 
 
 def present(services: Services, session: Session, participant: Participant, message: messages.Read) -> None:
-    """The document was shown to its end. Raises OtherDocument when it is not the present revision."""
+    """The document was shown to its end. Raises OtherDocument unless it is what this browser was given."""
     party_id, session_id, now = participant.invitation.party_id, participant.session_id, services.clock()
     contract = lock_contract(session, participant.contract.id)
-    if message.document_sha256 != contract.current_sha256:
+    if message.document_sha256 != participant.shown_sha256:
         raise OtherDocument("the contract has changed")
-    advance(contract, rules.present(stored_ceremony(contract), party_id, session_id, contract.current_sha256, now))
-    body = {"document_sha256": contract.current_sha256}
+    ceremony = rules.present(stored_ceremony(contract), party_id, session_id, message.document_sha256, now)
+    advance(contract, ceremony)
+    body = {"document_sha256": message.document_sha256}
     journal_step(services, session, "contract-presented", participant, body)
 
 

@@ -32,7 +32,8 @@ def page(token: str) -> Response:
         participant = service.find_participant(services, session, token, _cookie())
         state = state_of(services, session, participant)
     if state["step"] == "closed":
-        return make_response(render_template("signing/closed.html", **state["closed"]), HTTPStatus.GONE)
+        status = HTTPStatus.CONFLICT if state["closed"]["kind"] == "not-your-turn" else HTTPStatus.GONE
+        return make_response(render_template("signing/closed.html", **state["closed"]), status)
     return make_response(render_template("signing/sign.html", base=f"/sign/{token}", state=state))
 
 
@@ -142,16 +143,15 @@ def key_challenge(token: str) -> Response:
 def key(token: str) -> Response:
     """The key is certified for this one signature; the answer is what it signs next."""
     message = parse(messages.Key, request.get_data())
-    signature_id, attributes = service.begin_signature(current_services(), _participant(token), message)
-    return jsonify({"signature_id": signature_id, "signed_attributes": base64.b64encode(attributes).decode()})
+    return jsonify(_to_sign(service.begin_signature(current_services(), _participant(token), message)))
 
 
 @blueprint.post("/<token>/signature")
 def signature(token: str) -> Response:
-    """The signature itself."""
+    """The signature itself. Where another party signed in between, the answer is what the same key signs instead."""
     message = parse(messages.SignatureValue, request.get_data())
-    service.finish_signature(current_services(), _participant(token), message)
-    return _state(token)
+    again = service.finish_signature(current_services(), _participant(token), message)
+    return jsonify({"again": _to_sign(again)}) if again is not None else _state(token)
 
 
 @blueprint.post("/<token>/decline")
@@ -184,6 +184,11 @@ def _state(token: str, cookie: str | None = None) -> Response:
         participant = service.find_participant(services, session, token, cookie or _cookie())
         state: dict[str, Any] = state_of(services, session, participant)
     return jsonify(state)
+
+
+def _to_sign(begun: service.Begun) -> dict[str, str]:
+    attributes = base64.b64encode(begun.signed_attributes).decode()
+    return {"signature_id": begun.signature_id, "signed_attributes": attributes}
 
 
 def _pdf(token: str, name: str, *, after_signature: bool = False) -> Response:

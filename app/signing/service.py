@@ -1,26 +1,29 @@
 """The signing ceremony, in the order in which it happens:
-create_contract, invite, identify, present, record_consent, check_face, sign (in two steps), deliver.
+create_contract, send, identify, present, record_consent, check_face, sign (in two steps), deliver.
 
 Each use case loads the ceremony, makes one transition, acts and journals. Work that takes CPU (typesetting, faces,
 CMS) runs between two short transactions and never inside one, so that nobody waits for it at the database; the
-second transaction makes the transition again from the stored state, so nothing is lost when two act at once.
+second transaction makes the transition again from the stored state, so nothing is lost when two act at once. Several
+parties may read at the same time; a signature that another one overtook is made again upon the newer revision.
 """
 
 from __future__ import annotations
 
 from app.signing.delivery import DELIVERY_RETRY, deliver, deliver_pending, expire_overdue
 from app.signing.facechecks import check_face, new_face_challenge
-from app.signing.making import INVITATION_LIFETIME, SIGNER, create_contract, invite
+from app.signing.making import ENTERPRISE, INVITATION_LIFETIME, create_contract
 from app.signing.participants import LOCK, Participant, find_participant, identify
 from app.signing.reading import decline, get_document, present, record_consent, wording
 from app.signing.search import get_contract, list_contracts, list_signatures
-from app.signing.signatures import begin_signature, binding_parts, finish_signature, new_key_challenge
+from app.signing.sending import resend, send, void
+from app.signing.signatures import Begun, begin_signature, binding_parts, finish_signature, new_key_challenge
 
 __all__ = [
     "DELIVERY_RETRY",
+    "ENTERPRISE",
     "INVITATION_LIFETIME",
     "LOCK",
-    "SIGNER",
+    "Begun",
     "Participant",
     "begin_signature",
     "binding_parts",
@@ -35,12 +38,14 @@ __all__ = [
     "get_contract",
     "get_document",
     "identify",
-    "invite",
     "list_contracts",
     "list_signatures",
     "new_face_challenge",
     "new_key_challenge",
     "present",
     "record_consent",
+    "resend",
+    "send",
+    "void",
     "wording",
 ]

@@ -22,7 +22,6 @@ _STEPS = {
     PartyState.PRESENTED: "consent",
     PartyState.CONSENTED: "face",
     PartyState.FACE_CHECKED: "sign",
-    PartyState.SIGNED: "done",
 }
 _CLOSED = {
     CeremonyState.DECLINED: ("本合同已被拒绝签署。", "This contract was declined."),
@@ -30,7 +29,7 @@ _CLOSED = {
     CeremonyState.EXPIRED: ("签署邀请已过期。", "This invitation has expired."),
     CeremonyState.DRAFT: ("本合同尚未发出。", "This contract was not sent yet."),
 }
-_SIGNED = ("您已完成签署。", "You have signed this contract.")
+_EARLIER = ("前一方尚未签署，轮到您时即可打开。", "An earlier party has not signed yet.")
 _KINDS = {CeremonyState.DECLINED: "declined", CeremonyState.VOIDED: "ended", CeremonyState.DRAFT: "not-your-turn"}
 
 
@@ -48,9 +47,14 @@ def state_of(services: Services, session: Session, participant: Participant) -> 
     facts = persons.get_person_facts(services, session, participant.invitation.person_id)
     wording = service.wording()
     state["contract"] |= {
-        "document_sha256": contract.current_sha256,
-        "parties": [{"name": contract.tenant.name, "role": "enterprise", "state": party.state}],
+        "document_sha256": participant.shown_sha256,
+        "parties": [
+            {"name": member.tenant.name, "role": member.party_id, "state": ceremony.party(member.party_id).state}
+            for member in contract.parties
+        ],
     }
+    state["order"] = ceremony.order
+    state["delivered"] = contract.delivered_at is not None
     state["signer"] = {"name_masked": facts.masked_name}
     state["consent"] = {
         "version": wording.version,
@@ -69,8 +73,8 @@ def state_of(services: Services, session: Session, participant: Participant) -> 
 
 
 def _closing(ceremony: Ceremony, party: Party) -> dict[str, str]:
-    if party.state is PartyState.SIGNED:
-        kind, (zh, en) = "completed", _SIGNED
+    if ceremony.state is CeremonyState.SENT and not rules.is_turn_of(ceremony, party.party_id):
+        kind, (zh, en) = "not-your-turn", _EARLIER
     else:
         kind = _KINDS.get(ceremony.state, "expired")
         zh, en = _CLOSED.get(ceremony.state, _CLOSED[CeremonyState.EXPIRED])
@@ -79,16 +83,17 @@ def _closing(ceremony: Ceremony, party: Party) -> dict[str, str]:
 
 def _step(services: Services, participant: Participant) -> str:
     ceremony, party = participant.ceremony, participant.party
-    mine = participant.session is not None and party.session == participant.session.id
-    if party.state is PartyState.SIGNED:
-        return "done" if mine else "closed"
+    if participant.has_signed and participant.contract.deleted_at is None:
+        return "done" if participant.session is not None else "identify"  # the copy can be fetched for years
     if ceremony.state is not CeremonyState.SENT or services.clock() >= ceremony.expires_at:
         return "closed"
-    if not mine or party.session is None:
+    if not rules.is_turn_of(ceremony, party.party_id):
+        return "closed"
+    if participant.session is None or party.session != participant.session.id:
         return "identify"
     if party.state is PartyState.FACE_CHECKED:
         try:
-            rules.verify_face_check_fresh(party, party.session, services.clock())
+            rules.verify_face_check_fresh(party, participant.session.id, services.clock())
         except FaceCheckStale:
             return "face"
     return _STEPS.get(party.state, "identify")

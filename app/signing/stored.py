@@ -9,9 +9,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.problems import NotFound
-from app.signing.models import Contract, PendingSigning
+from app.signing.models import Contract, PendingSigning, Revision
 from contracts import ceremony as rules
-from contracts.ceremony import Ceremony
+from contracts.ceremony import Ceremony, CeremonyState
 
 
 def lock_contract(session: Session, contract_id: str) -> Contract:
@@ -29,9 +29,18 @@ def stored_ceremony(contract: Contract) -> Ceremony:
 
 
 def advance(contract: Contract, ceremony: Ceremony) -> None:
-    """Store the ceremony after a transition; the column by which contracts are searched follows it."""
+    """Store the ceremony after a transition; the columns by which contracts are searched follow it."""
     contract.ceremony = rules.to_dict(ceremony)
     contract.state = ceremony.state
+    if ceremony.state not in {CeremonyState.DRAFT, CeremonyState.SENT}:
+        contract.ended_at = ceremony.changed_at
+
+
+def add_revision(
+    session: Session, contract_id: str, sha256: str, kind: str, at: datetime, party_id: str | None = None
+) -> None:
+    """Write down a revision that was put into the document store: "prepared", "signed", "sealed" or "renewed"."""
+    session.add(Revision(contract_id=contract_id, sha256=sha256, kind=kind, party_id=party_id, stored_at=at))
 
 
 def spend_once(session: Session, pending_id: str, now: datetime) -> bool:

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from app.certificates.published import current_crl
 from app.certificates.records import x5t_s256
 from app.identity.models import Tenant
-from app.identity.persons import PersonFacts
 from contracts import signing
 from contracts.archive import archive
 from contracts.cms import SigningKey
@@ -37,18 +36,20 @@ if TYPE_CHECKING:
 PAGE_PIXELS = 1240  # width of a page picture: A4 at 150 dots an inch
 _PDFIUM = threading.Lock()  # PDFium is not safe for threads
 BANK_ADDRESS = "北京市西城区金融大街 1 号"
+SIGNER = "legal-representative"  # the kind of place where a person signs
+BANK_SEAL = ("bank", "seal")
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedDocument:
-    """A contract ready to be read and signed; the fields are the names of its signature fields."""
+    """A contract ready to be read and signed: the parties' signature fields and the bank's (or empty)."""
 
     pdf: bytes
     title: str
     template: str
     version: str
     pages: int
-    signer_field: str
+    signer_fields: Mapping[str, str]
     seal_field: str
 
 
@@ -81,31 +82,31 @@ def complete_terms(
     *,
     number: str,
     at: datetime,
-    enterprise: Tenant,
-    person: PersonFacts,
+    parties: Mapping[str, tuple[Tenant, str]],
     bank: Tenant | None,
 ) -> dict[str, Any]:
-    """The caller's terms with what the service itself knows: number, dates and the parties' names."""
+    """The caller's terms with what the service itself knows: number, dates and the parties.
+
+    `parties` are (organization, representative's name) by party; `<party>_address` among the terms is where one is.
+    """
     day = (at + timedelta(hours=8)).date()  # contracts are dated by Beijing time
-    known: dict[str, Any] = {
-        "contract_number": number,
-        "document_date": day.isoformat(),
-        "enterprise": {
-            "name": enterprise.name,
-            "uscc": enterprise.uscc,
-            "legal_representative": person.name,
-            "address": terms.get("enterprise_address") or "（以营业执照登记住所为准）",
-        },
+    known: dict[str, Any] = {"contract_number": number, "document_date": day.isoformat()}
+    for party_id, (tenant, representative) in parties.items():
+        address = terms.get(f"{party_id}_address") or "（以营业执照登记住所为准）"
+        known[party_id] = _party(tenant, representative, address)
+    if bank is not None and "bank" in get_template(template).terms.model_fields:
+        known["bank"] = _party(bank, "（授权代表）", BANK_ADDRESS)
+    addresses = {f"{party_id}_address" for party_id in parties}
+    return {**{name: value for name, value in terms.items() if name not in addresses}, **known}
+
+
+def _party(tenant: Tenant, representative: str, address: str) -> dict[str, str]:
+    return {
+        "name": tenant.name,
+        "uscc": tenant.uscc,
+        "legal_representative": representative,
+        "address": address,
     }
-    if bank is not None:
-        known["bank"] = {
-            "name": bank.name,
-            "uscc": bank.uscc,
-            "legal_representative": "（授权代表）",
-            "address": BANK_ADDRESS,
-        }
-    given = {name: value for name, value in terms.items() if name != "enterprise_address"}
-    return {**given, **known}
 
 
 def make_document(template: str, terms: Mapping[str, Any]) -> PreparedDocument:
@@ -113,15 +114,14 @@ def make_document(template: str, terms: Mapping[str, Any]) -> PreparedDocument:
     chosen = get_template(template)
     rendered = render(chosen, terms)
     pdf = signing.prepare_document(rendered.pdf, rendered.places)
-    fields = {(place.party, place.kind): place.name for place in rendered.places}
     return PreparedDocument(
         pdf=pdf,
         title=chosen.title_zh,
         template=rendered.template,
         version=rendered.version,
         pages=count_pages(pdf),
-        signer_field=fields["enterprise", "legal-representative"],
-        seal_field=fields["bank", "seal"],
+        signer_fields={place.party: place.name for place in rendered.places if place.kind == SIGNER},
+        seal_field=next((place.name for place in rendered.places if (place.party, place.kind) == BANK_SEAL), ""),
     )
 
 
@@ -166,17 +166,19 @@ def finish(pending: bytes, signature: bytes, timestamp: bytes) -> bytes:
 
 
 def seal_and_archive(services: Services, pdf: bytes, bank: Tenant, seal_field: str, at: datetime) -> bytes:
-    """The bank's own signature with its seal, then validation data and the archive time stamp (PAdES B-LTA)."""
+    """The bank's own signature with its seal, where the document has a place for it; then validation data and the
+    archive time stamp (PAdES B-LTA)."""
     hierarchy = services.hierarchy
     held = hierarchy.seal
     assert isinstance(held.key, SigningKey)  # as the hierarchy makes it
     timestamps = hierarchy.timestamps
-    company = company_seal(bank.name, bank.uscc)
-    sealed = signing.sign_with_key(
-        pdf, seal_field, held.key, held.certificate, held.chain, timestamps, at=at, seal=company
-    )
+    if seal_field:
+        company = company_seal(bank.name, bank.uscc)
+        pdf = signing.sign_with_key(
+            pdf, seal_field, held.key, held.certificate, held.chain, timestamps, at=at, seal=company
+        )
     return archive(
-        sealed,
+        pdf,
         timestamps,
         certificates=[authority.certificate for authority in hierarchy.authorities],
         crls=[current_crl(services, issuer).der for issuer in (ROOT_NAME, held.issuer, "signer")],

@@ -45,7 +45,7 @@ class Signer:
             picture = self._browser.download(f"{self._base}/pages/{number}.png")
             if not picture.startswith(b"\x89PNG"):
                 raise ValueError("a page is no picture")
-        sha256 = hashlib.sha256(self._browser.download(f"{self._base}/document.pdf")).hexdigest()
+        sha256 = hashlib.sha256(self.document()).hexdigest()
         return self.call("read", {"document_sha256": sha256})
 
     def consent(self, state: dict[str, Any]) -> dict[str, Any]:
@@ -97,8 +97,15 @@ class Signer:
         return begun["signature_id"], base64.b64decode(begun["signed_attributes"])
 
     def finish(self, signature_id: str, attributes: bytes, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
-        """Sign the attributes."""
-        return self.call("signature", {"signature_id": signature_id, "signature": _b64(_p1363(key, attributes))})
+        """Sign the attributes; once more with the same key for every party that signed in between."""
+        state = self.call("signature", {"signature_id": signature_id, "signature": _b64(_p1363(key, attributes))})
+        if (again := state.get("again")) is None:
+            return state
+        return self.finish(again["signature_id"], base64.b64decode(again["signed_attributes"]), key)
+
+    def document(self) -> bytes:
+        """The revision that this phone reads."""
+        return self._browser.download(f"{self._base}/document.pdf")
 
     def signed_document(self) -> bytes:
         """The newest revision."""

@@ -76,9 +76,9 @@ def test_a_line_stays_one_line_whatever_is_logged(written: io.StringIO) -> None:
 def test_the_signing_flow_leaves_no_personal_data_in_the_logs(
     app: object, services: Services, written: io.StringIO
 ) -> None:
-    enterprise, person_id = register_parties(services)
+    _, person_id = register_parties(services)
     give_portrait(services, person_id, jpeg(astronaut()))
-    ceremony = send_contract(app, services, enterprise.id, person_id)  # type: ignore[arg-type]
+    ceremony = send_contract(app, services, person_id)  # type: ignore[arg-type]
     with ceremony.browser() as browser, ceremony.phone() as phone:
         with pytest.raises(Refused):
             phone.identify("000000")

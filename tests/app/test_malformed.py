@@ -381,9 +381,9 @@ class Senders:
 
     def __init__(self, app: Flask, services: Services) -> None:
         self._app = app
-        enterprise, person_id = register_parties(services)
+        _, person_id = register_parties(services)
         give_portrait(services, person_id, jpeg(astronaut()))
-        self.ceremony: Ceremony = send_contract(app, services, enterprise.id, person_id)
+        self.ceremony: Ceremony = send_contract(app, services, person_id)
         people = People(app, services)
         with services.reading() as session:
             bank = session.scalars(select(Tenant).where(Tenant.kind == TenantKind.BANK)).one()

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from flask import Flask
 
-from app.demonstration import AGREEMENT_TERMS, ENTERPRISE, REPRESENTATIVE
+from app.demonstration import AGREEMENT_TERMS, ENTERPRISE, PLATFORM, REPRESENTATIVE
 from app.identity import persons
 from app.identity.models import Tenant, TenantKind
 from app.identity.service import create_tenant
@@ -21,10 +21,12 @@ from clients.demo.browser import Browser
 from clients.demo.puppet import Puppet
 from clients.demo.signer import Signer
 from contracts import ceremony as rules
-from contracts.ceremony import Party
+from contracts.ceremony import Party, SigningOrder
 from kyc.ports import Assurance
 
 LAST6 = REPRESENTATIVE[1][-6:]
+PLATFORM_REPRESENTATIVE = ("霍普", "110101197001010032")
+PLATFORM_LAST6 = PLATFORM_REPRESENTATIVE[1][-6:]
 BANK = ("测试银行股份有限公司", "91110000MA01YL0AB9")
 
 
@@ -37,6 +39,8 @@ class Ceremony:
     contract_id: str
     person_id: str
     link: str
+    party_id: str = service.ENTERPRISE
+    last6: str = LAST6
 
     @property
     def path(self) -> str:
@@ -51,8 +55,8 @@ class Ceremony:
 
     @property
     def party(self) -> Party:
-        """The representative's part of the stored ceremony."""
-        return rules.from_dict(self.contract.ceremony).party(service.SIGNER)
+        """This signer's part of the stored ceremony."""
+        return rules.from_dict(self.contract.ceremony).party(self.party_id)
 
     def stored_document(self) -> bytes:
         """The newest revision."""
@@ -79,7 +83,7 @@ class Ceremony:
 
     def agree(self, phone: Signer) -> dict[str, Any]:
         """Identification, reading and consent; the face check is next."""
-        return phone.consent(phone.read(phone.identify(LAST6)))
+        return phone.consent(phone.read(phone.identify(self.last6)))
 
     def sign(self, puppet: Puppet) -> bytes:
         """The whole way on one phone; the document as the representative gets it."""
@@ -102,20 +106,47 @@ def register_parties(services: Services) -> tuple[Tenant, str]:
     return enterprise, person.id
 
 
-def send_contract(app: Flask, services: Services, tenant_id: str, person_id: str) -> Ceremony:
+def register_platform(services: Services) -> str:
+    """A platform and its representative, who is another person with another portrait still to be set."""
+    with services.transaction() as session:
+        name, uscc = PLATFORM
+        platform = create_tenant(services, session, kind=TenantKind.PLATFORM, name=name, uscc=uscc, actor="test")
+        return persons.add_person(services, session, platform.id, *PLATFORM_REPRESENTATIVE, "test").id
+
+
+def send_three_party_contract(
+    app: Flask, services: Services, enterprise_person: str, platform_person: str, order: SigningOrder
+) -> tuple[Ceremony, Ceremony]:
+    """Enterprise, platform and bank: the enterprise's and the platform's view of one contract."""
+    contract = service.create_contract(
+        services,
+        signers={"enterprise": enterprise_person, "platform": platform_person},
+        template="product-service-agreement",
+        terms=AGREEMENT_TERMS | {"start_date": "2026-11-22", "end_date": "2027-11-22"},
+        order=order,
+        actor="test",
+    )
+    with services.transaction() as session:
+        links = service.send(services, session, contract_id=contract.id, actor="test")
+    return (
+        Ceremony(app, services, contract.id, enterprise_person, links["enterprise"]),
+        Ceremony(app, services, contract.id, platform_person, links["platform"], "platform", PLATFORM_LAST6),
+    )
+
+
+def send_contract(app: Flask, services: Services, person_id: str) -> Ceremony:
     """Typeset the demonstration's agreement for this representative and send it."""
     terms = AGREEMENT_TERMS | {"start_date": "2026-11-22", "end_date": "2027-11-22"}
     contract = service.create_contract(
         services,
-        tenant_id=tenant_id,
-        person_id=person_id,
+        signers={service.ENTERPRISE: person_id},
         template="product-service-agreement",
         terms=terms,
         actor="test",
     )
     with services.transaction() as session:
-        link = service.invite(services, session, contract_id=contract.id, person_id=person_id, actor="test")
-    return Ceremony(app, services, contract.id, person_id, link)
+        links = service.send(services, session, contract_id=contract.id, actor="test")
+    return Ceremony(app, services, contract.id, person_id, links[service.ENTERPRISE])
 
 
 def give_portrait(services: Services, person_id: str, picture: bytes) -> None:

@@ -25,6 +25,6 @@ def stranger() -> Puppet:
 @pytest.fixture
 def ceremony(app: Flask, services: Services) -> Ceremony:
     """A contract that was sent to a representative whose portrait the bank holds."""
-    enterprise, person_id = register_parties(services)
+    _, person_id = register_parties(services)
     give_portrait(services, person_id, jpeg(astronaut()))
-    return send_contract(app, services, enterprise.id, person_id)
+    return send_contract(app, services, person_id)

@@ -6,10 +6,8 @@ import base64
 import json
 import subprocess
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from threading import Barrier
 
 import pytest
 from cryptography import x509
@@ -24,10 +22,16 @@ from app.problems import NotFound
 from app.proofing.models import FaceCheck
 from app.proofing.wording import face_wording
 from app.signing.models import Contract, Invitation, PendingSigning, Signature
-from app.signing.problems import OwnPortrait
-from app.signing.service import DELIVERY_RETRY, LOCK, deliver_pending, expire_overdue, invite
+from app.signing.problems import InvitationClosed, OwnPortrait
+from app.signing.service import (
+    DELIVERY_RETRY,
+    ENTERPRISE,
+    LOCK,
+    deliver_pending,
+    expire_overdue,
+    resend,
+)
 from app.wiring import Services
-from clients.demo.browser import Refused
 from clients.demo.puppet import Puppet, astronaut, jpeg
 from clients.demo.signer import Signer
 from contracts.ceremony import FACE_CHECK_LIFETIME, CeremonyState, PartyState
@@ -36,44 +40,10 @@ from contracts.validation import validate
 from pki.binding import get_signature_binding
 from tests.conftest import FakeClock
 from tests.flows.ceremony import LAST6, Ceremony, give_portrait, register_parties, send_contract
+from tests.flows.outcomes import at_once, new_key, on_postgresql, on_sqlite, refusal
 
-on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-# SQLite lets no second writer in between; PostgreSQL does.
-on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 WRONG_LAST6 = "000000"
 FACE_CONSENT = {"face_wording_sha256": face_wording().sha256.hex(), "decision": "agree"}
-
-
-def refusal(attempt: Callable[[], object]) -> tuple[int, str]:
-    """Status and code of the refusal that must come."""
-    with pytest.raises(Refused) as raised:
-        attempt()
-    return raised.value.status, raised.value.code
-
-
-def outcome(attempt: Callable[[], object]) -> str:
-    """ "done", or the code of the refusal."""
-    try:
-        attempt()
-    except Refused as refused:
-        return refused.code
-    return "done"
-
-
-def at_once(*attempts: Callable[[], object]) -> list[str]:
-    """The outcomes of attempts that begin together, each in a thread of its own."""
-    start = Barrier(len(attempts))
-
-    def run(attempt: Callable[[], object]) -> str:
-        start.wait()
-        return outcome(attempt)
-
-    with ThreadPoolExecutor(len(attempts)) as threads:
-        return list(threads.map(run, attempts))
-
-
-def new_key() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
 
 
 def agreed(ceremony: Ceremony, phone: Signer, puppet: Puppet) -> None:
@@ -413,7 +383,7 @@ def test_a_second_phone_takes_over_and_the_first_cannot_continue(ceremony: Cerem
 def test_a_session_is_good_for_its_own_invitation_only(
     ceremony: Ceremony, services: Services, representative: Puppet
 ) -> None:
-    other = send_contract(ceremony.app, services, ceremony.contract.tenant_id, ceremony.person_id)
+    other = send_contract(ceremony.app, services, ceremony.person_id)
     with ceremony.browser() as browser:
         agreed(ceremony, Signer(browser, ceremony.path), representative)
         elsewhere = Signer(browser, other.path)
@@ -455,8 +425,8 @@ def test_a_step_sees_what_was_committed_since_it_looked(ceremony: Ceremony, serv
             seen = session.scalars(select(Contract)).one()
             assert seen.state == CeremonyState.SENT
             phone.call("decline", {"reason": "不签"})
-            with pytest.raises(NotFound):
-                invite(services, session, contract_id=seen.id, person_id=ceremony.person_id, actor="test")
+            with pytest.raises(InvitationClosed):
+                resend(services, session, contract_id=seen.id, party_id=ENTERPRISE, actor="test")
     assert ceremony.contract.state == CeremonyState.DECLINED
 
 
@@ -488,13 +458,7 @@ def test_a_contract_that_cannot_be_delivered_keeps_no_other_waiting(
 def test_whoever_set_the_portrait_does_not_send_the_contract(ceremony: Ceremony, services: Services) -> None:
     give_portrait(services, ceremony.person_id, jpeg(astronaut()))
     with services.transaction() as session, pytest.raises(OwnPortrait):
-        invite(
-            services,
-            session,
-            contract_id=ceremony.contract_id,
-            person_id=ceremony.person_id,
-            actor="another operator",
-        )
+        resend(services, session, contract_id=ceremony.contract_id, party_id=ENTERPRISE, actor="another operator")
 
 
 # --- other ends -----------------------------------------------------------------------------------------------------
@@ -528,20 +492,31 @@ def test_an_invitation_ends_after_a_fortnight(ceremony: Ceremony, services: Serv
 
 
 @on_sqlite
-def test_a_signed_contract_takes_no_second_signature(ceremony: Ceremony, representative: Puppet) -> None:
+def test_whoever_has_signed_fetches_the_copy_for_years_and_signs_no_second_time(
+    ceremony: Ceremony, services: Services, clock: FakeClock, representative: Puppet
+) -> None:
     ceremony.sign(representative)
-    with ceremony.browser() as browser:
-        assert refusal(lambda: browser.get(ceremony.path))[0] == 410
-        browser.get("/verify")  # has a CSRF token, which the closed page has not
-        attempt = {"identity_last6": LAST6}
-        assert refusal(lambda: browser.call(f"{ceremony.path}/identify", attempt)) == (410, "invitation-closed")
+    deliver_pending(services)
+    services.journal.seal()
+    clock.advance(timedelta(days=400))
+    before = ceremony.contract.ceremony
+    with ceremony.phone() as phone:
+        assert refusal(phone.signed_document) == (403, "no-signing-session")
+        assert refusal(lambda: phone.identify(WRONG_LAST6)) == (403, "identity-not-confirmed")
+        state = phone.identify(LAST6)
+        assert (state["step"], state["delivered"]) == ("done", True)
+        assert phone.signed_document() == ceremony.stored_document()
+        for step in ("face/challenge", "key/challenge"):
+            assert refusal(lambda step=step: phone.call(step))[0] in {409, 410}, step
+        assert refusal(lambda: phone.call("decline", {"reason": "不签"})) == (409, "illegal-transition")
+    assert ceremony.contract.ceremony == before
 
 
 @on_sqlite
 def test_a_representative_of_nobody_is_not_invited(services: Services, app: Flask) -> None:
-    enterprise, _ = register_parties(services)
+    register_parties(services)
     with pytest.raises(NotFound):
-        send_contract(app, services, enterprise.id, "0" * 26)
+        send_contract(app, services, "0" * 26)
 
 
 @on_sqlite

@@ -12,15 +12,19 @@ export async function sign(api, climb) {
     const proof = await key.prove(fromBase64Url(challenge));
 
     climb("certificate");
-    const pending = await api.key(await key.spki(), proof);
+    let pending = await api.key(await key.spki(), proof);
 
     climb("signature");
-    const signature = await key.signAttributes(fromBase64(pending.signed_attributes));
-    key.drop();  // before the answer is known: whatever happens next, this key signs nothing more
-    const state = await api.signature(pending.signature_id, signature);
-
-    climb("drop");
-    return state;
+    for (;;) {
+      const signature = await key.signAttributes(fromBase64(pending.signed_attributes));
+      const state = await api.signature(pending.signature_id, signature);
+      if (!state.again) {
+        key.drop();
+        climb("drop");
+        return state;
+      }
+      pending = state.again;  // another party signed in between: the same signature upon the newer revision
+    }
   } finally {
     key.drop();
   }
