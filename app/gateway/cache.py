@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from app.gateway.certificates import KnownCertificate
     from app.gateway.icbc.keys import IcbcSettings
     from app.oauth.authorizations import StandingAuthorization
+    from app.oauth.token_keys import KeyRing
     from app.oauth.tokens import AccessToken
     from app.wiring import Services
 
@@ -49,6 +50,7 @@ class Caches:
     tokens: EpochCache[AccessToken] = field(default_factory=EpochCache)
     certificates: EpochCache[KnownCertificate] = field(default_factory=EpochCache)
     authorizations: EpochCache[StandingAuthorization] = field(default_factory=EpochCache)
+    token_keys: EpochCache[KeyRing] = field(default_factory=EpochCache)
     icbc: EpochCache[IcbcSettings] = field(default_factory=EpochCache)
 
 

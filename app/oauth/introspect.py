@@ -63,7 +63,7 @@ def find_active_token(server: Any, text: str) -> ActiveToken | None:
 
 def _find_access_token(server: Any, text: str) -> ActiveToken | None:
     try:
-        token = read_access_token(server.services, server.session, text)
+        token = read_access_token(server.services, server.session, text, server.keys)
     except TokenInvalid:
         return None
     facts: dict[str, Any] = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.gateway.jose import public_jwk
+from app.oauth.token_keys import key_ring, token_jwks
 from pki.keys import PublicKey, check_public_key
 from pki.suite import KeyAlgorithms, suite_for
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def key_set(services: Services) -> dict[str, Any]:
-    """The signing key of tokens and answers (`use: sig`) and the key for content to the bank (`use: enc`)."""
+    """The signing key of answers (`use: sig`), the key for content to the bank (`use: enc`), and the keys of tokens."""
     sign, encrypt = services.hierarchy.gateway_sign, services.hierarchy.gateway_encrypt
-    return {"keys": [_jwk(sign, "sig"), _jwk(encrypt, "enc")]}
+    return {"keys": [_jwk(sign, "sig"), _jwk(encrypt, "enc"), *token_jwks(key_ring(services), services.clock())]}
 
 
 def _jwk(held: HeldKey, use: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from app.oauth.messages import MAX_FORM, FormRequest, parse_parameters
 from app.oauth.metadata import server_metadata
 from app.oauth.proofs import prove_key
 from app.oauth.server import Server
+from app.oauth.token_keys import key_ring
 from app.wiring import current_services
 
 blueprint = Blueprint("oauth", __name__)
@@ -67,12 +68,12 @@ def _answer(endpoint: Callable[[Server, FormRequest], Response], *, binds_tokens
     """
     services = current_services()
     form = _parse_form(services.settings.issuer_url)
-    _ = services.hierarchy  # loaded before the transaction, which must not wait for a second connection
+    keys = key_ring(services)  # before the transaction, which must not wait for a second connection
     shown = find_client_certificate(request.environ, client_certificate_proxies(services.settings))
     proof = client_auth.prove(services, form, shown)
     key_proof = prove_key(services, request.headers.get("DPoP"), form.uri) if binds_tokens else None
     response = group_commit(services).submit(
-        lambda session: endpoint(Server(services, session, proof, key_proof), form.again())
+        lambda session: endpoint(Server(services, session, proof, key_proof, keys), form.again())
     )
     if key_proof is not None:
         response.headers["DPoP-Nonce"] = dpop.server_nonce(services)

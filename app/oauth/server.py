@@ -31,7 +31,8 @@ from app.oauth.token import (
     S256Only,
     digest,
 )
-from app.oauth.tokens import LIFETIME, issue_access_token
+from app.oauth.token_keys import LIFETIME, KeyRing
+from app.oauth.tokens import issue_access_token
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -51,7 +52,7 @@ class _Issuer(IssuerParameter):
 
 
 class Server(AuthorizationServer):
-    """Made for one request, inside its transaction; `proof` is None on pages, where no client speaks.
+    """Made for one request, inside its transaction; `proof` and `keys` are None on pages, where no client speaks.
 
     `key_proof` is the DPoP key to which the client wants its tokens bound, None for the API certificate.
     """
@@ -62,11 +63,13 @@ class Server(AuthorizationServer):
         session: Session,
         proof: ClientProof | None = None,
         key_proof: KeyProof | None = None,
+        keys: KeyRing | None = None,
     ) -> None:
         super().__init__(scopes_supported=sorted(SCOPES))
         self.services = services
         self.session = session
         self.key_proof = key_proof
+        self.keys = keys
         self._proof = proof
         self.register_grant(AuthorizationCodeGrant, [S256Only()])
         self.register_grant(RefreshTokenGrant)
@@ -109,6 +112,7 @@ class Server(AuthorizationServer):
             certificate_x5t_s256=client.certificate_x5t_s256 if jkt is None else None,
             jkt=jkt,
             authorization=user,
+            keys=self.keys,
         )
         token: dict[str, Any] = {
             "access_token": access_token,

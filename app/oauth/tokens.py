@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -15,15 +15,14 @@ from app.gateway.cache import caches_of
 from app.gateway.jose import JoseError, parse_jws, sign_jwt
 from app.oauth.models import Application, Authorization, RevokedToken
 from app.oauth.scopes import format_scope, parse_scope
+from app.oauth.token_keys import LIFETIME, SKEW, KeyRing, key_ring
 from pki.identifiers import product_urn
 
 if TYPE_CHECKING:
     from app.wiring import Services
 
-LIFETIME = timedelta(minutes=5)
 MAX_TOKEN = 4096  # characters; ours have about 900
 _TYP = "at+jwt"
-_SKEW = timedelta(seconds=10)
 
 
 class TokenInvalid(Exception):
@@ -63,10 +62,15 @@ def issue_access_token(
     certificate_x5t_s256: str | None = None,
     jkt: str | None = None,
     authorization: Authorization | None = None,
+    keys: KeyRing | None = None,
 ) -> str:
-    """A signed token bound to the API certificate with which the client authenticated, or to its DPoP key."""
+    """A signed token bound to the API certificate with which the client authenticated, or to its DPoP key.
+
+    Inside a transaction `keys` must be given, which were read before it.
+    """
     if (certificate_x5t_s256 is None) == (jkt is None):
         raise TypeError("a token is bound to one certificate or to one DPoP key")
+    signing = (keys or key_ring(services)).signing(services.clock())
     now = int(services.clock().timestamp())
     claims: dict[str, Any] = {
         "iss": services.settings.issuer_url,
@@ -85,8 +89,7 @@ def issue_access_token(
             "authorization_id": authorization.id,
             "product_x5t#S256": authorization.product_x5t_s256,
         }
-    held = services.hierarchy.gateway_sign
-    return sign_jwt(held.key, claims, typ=_TYP, header={"kid": held.x5t_s256})
+    return sign_jwt(signing.key, claims, typ=_TYP, header={"kid": signing.kid})
 
 
 def verify_access_token(services: Services, text: str) -> AccessToken:
@@ -96,8 +99,9 @@ def verify_access_token(services: Services, text: str) -> AccessToken:
     """
 
     def prove() -> AccessToken:
+        keys = key_ring(services)  # before the session: who holds one connection must not wait for a second
         with services.reading() as session:
-            return _prove(services, session, text)
+            return _prove(services, session, text, keys)
 
     key = hashlib.sha256(text.encode()).hexdigest()
     token = caches_of(services).tokens.get_or_make(services.epoch.current(), key, prove)
@@ -105,20 +109,20 @@ def verify_access_token(services: Services, text: str) -> AccessToken:
     return token
 
 
-def read_access_token(services: Services, session: Session, text: str) -> AccessToken:
+def read_access_token(services: Services, session: Session, text: str, keys: KeyRing) -> AccessToken:
     """As `verify_access_token`, in the caller's transaction and from no memory. Raises TokenInvalid."""
-    token = _prove(services, session, text)
+    token = _prove(services, session, text, keys)
     _check_time(token, services.clock())
     return token
 
 
-def _prove(services: Services, session: Session, text: str) -> AccessToken:
-    held = services.hierarchy.gateway_sign
+def _prove(services: Services, session: Session, text: str, keys: KeyRing) -> AccessToken:
     try:
         unverified = parse_jws(text, typ={_TYP}, limit=MAX_TOKEN)
-        if unverified.header.get("kid") != held.x5t_s256:
+        signing = keys.find(unverified.header.get("kid"), services.clock())
+        if signing is None:
             raise TokenInvalid("the access token is not signed by this server")
-        claims = unverified.verify(held.key.public_key())
+        claims = unverified.verify(signing.public_key)
     except JoseError as exc:
         raise TokenInvalid("the access token is not signed by this server") from exc
     if (claims["iss"], claims["aud"]) != (services.settings.issuer_url, audience(services)):
@@ -145,5 +149,5 @@ def _prove(services: Services, session: Session, text: str) -> AccessToken:
 def _check_time(token: AccessToken, now: datetime) -> None:
     if now >= token.expires_at:
         raise TokenInvalid("the access token has expired")
-    if now < token.issued_at - _SKEW:
+    if now < token.issued_at - SKEW:
         raise TokenInvalid("the access token is from the future")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from app import once
 from app.certificates.renewal import warn_before_expiry
 from app.identity import sessions
+from app.oauth.forgetting import forget_expired
+from app.oauth.token_keys import rotate_when_due
 from app.payments.jobs import dispatch_outbox
 from app.proofing import limits
 from app.signing.service import deliver_pending, expire_overdue
@@ -45,6 +47,8 @@ JOBS = (
     Job("expire contracts", timedelta(minutes=1), expire_overdue),
     Job("warn before expiry", timedelta(hours=1), warn_before_expiry),
     Job("forget what expired", timedelta(minutes=1), _forget),
+    Job("forget tokens", timedelta(minutes=1), forget_expired),
+    Job("rotate token keys", timedelta(hours=1), rotate_when_due),
     Job("forget counted tries", timedelta(hours=1), limits.forget_past),
 )
 
