@@ -13,6 +13,7 @@ from typing import Any
 
 from flask import Flask, Response, g, json, render_template, request
 from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
@@ -139,7 +140,7 @@ def describe(error: Exception) -> dict[str, Any]:
         code, detail = status.phrase.lower().replace(" ", "-"), error.description or ""
     elif isinstance(error, DataError):  # PEP 249: a value that no column can hold, such as text with NUL
         status, code, detail = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input", ""
-    elif isinstance(error, OperationalError):
+    elif isinstance(error, OperationalError | NoConnection):
         status, code, detail = HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", ""
     else:
         status, code, detail = HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", ""
