@@ -15,6 +15,7 @@ _BLUEPRINTS: dict[Door, tuple[str, ...]] = {
     Door.PEOPLE: (
         "app.identity.routes",
         "app.portal.routes",
+        "app.proofing.routes",
         "app.signing.routes",
         "app.compliance.routes",
         "app.operations.routes",

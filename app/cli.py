@@ -16,6 +16,7 @@ from app.wiring import current_services
 database = AppGroup("db", help="The database's tables.")
 _FEATURES = (
     "identity",
+    "proofing",
     "certificates",
     "signing",
     "compliance",

@@ -59,6 +59,8 @@ class Settings:
     keystore_passphrase: bytes = field(repr=False)
     root_passphrase: bytes | None = field(default=None, repr=False)
     person_keys_url: str = field(default="", repr=False)
+    registry_url: str | None = None
+    registry_token: str | None = field(default=None, repr=False)
     redis_url: str | None = field(default=None, repr=False)
     pkcs11_library: str | None = None
     pkcs11_token: str | None = None
@@ -109,6 +111,8 @@ class _Reader:
             "data_key": self._key("DATA_KEY"),
             "keystore_passphrase": self._secret("KEYSTORE_PASSPHRASE").encode(),
             "root_passphrase": (self._optional("ROOT_PASSPHRASE") or "").encode() or None,
+            "registry_url": self._url("REGISTRY_URL", None) if self._optional("REGISTRY_URL") else None,
+            "registry_token": self._optional("REGISTRY_TOKEN"),
             "redis_url": self._redis(),
             **self._token(),
             "people_url": self._url("PEOPLE_URL", None if production else "https://localhost:8443"),

@@ -21,6 +21,7 @@ from app.db import READ_ONLY, make_engine
 from app.identity.person_keys import PersonKeyStore
 from app.identity.persons import EmbeddedPortraitSource
 from app.journal import Journal
+from app.proofing.registers import DatabaseRegistry, HttpRegistry
 from app.settings import Settings
 from app.signing.documents import SealedDocumentStore
 from app.workshop import LocalWorkshop, SocketWorkshop, Workshop
@@ -67,6 +68,13 @@ class Services:
         return EmbeddedPortraitSource(self)
 
     @cached_property
+    def registry(self) -> DatabaseRegistry | HttpRegistry:
+        """Who knows which enterprise and which legal representative belong together."""
+        if self.settings.registry_url:
+            return HttpRegistry(self.settings.registry_url, self.settings.registry_token or "")
+        return DatabaseRegistry(self)
+
+    @cached_property
     def person_keys(self) -> PersonKeyStore:
         """The data keys that biometric and personal data is sealed under."""
         settings = self.settings
@@ -105,6 +113,7 @@ def announce_ports(services: Services) -> None:
     """Say at start-up what stands behind the ports that a licensed third party takes in production."""
     level = logging.WARNING if services.settings.production else logging.INFO
     log.log(level, describe_signer_issuer(services))
+    log.log(level, f"enterprises and their representatives are looked up in {services.registry.description}")
     log.log(level, "time stamps, portraits, core banking and clearing are the embedded ones")
 
 

@@ -63,6 +63,10 @@ class FaceEvidence:
             ),
         )
 
+    def hashes(self) -> "FaceEvidence":
+        """The same evidence with every leaf forgotten: it proves the root and tells nothing else."""
+        return self.forget(frozenset(leaf.name for leaf in self.leaves))
+
     def to_json(self) -> dict[str, Any]:
         return {
             "format": FORMAT,

@@ -16,7 +16,7 @@ from app.identity import sessions
 from app.oauth.forgetting import forget_expired
 from app.oauth.token_keys import rotate_when_due
 from app.payments.jobs import dispatch_outbox
-from app.proofing import limits
+from app.proofing import forgetting, limits
 from app.signing.service import deliver_pending, expire_overdue
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ JOBS = (
     Job("forget what expired", timedelta(minutes=1), _forget),
     Job("forget tokens", timedelta(minutes=1), forget_expired),
     Job("rotate token keys", timedelta(hours=1), rotate_when_due),
+    Job("forget persons", timedelta(minutes=1), forgetting.execute_waiting),
     Job("forget counted tries", timedelta(hours=1), limits.forget_past),
 )
 

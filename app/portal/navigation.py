@@ -43,10 +43,18 @@ PLACES: dict[str, tuple[Place, ...]] = {
         ),
         Place("operations.organizations.accounts", "账户", "Accounts", "开立与停用账户", "Open and disable accounts"),
         Place("operations.persons.people", "签署人", "Signers", "法定代表人登记与比对照片", "Register, portraits"),
+        Place("proofing.register.entries", "登记库", "Register", "企业四要素登记与导入", "Enterprises, four elements"),
         Place("operations.contracts.contracts", "合同", "Contracts", "制作并发送合同", "Make and send contracts"),
         DECISIONS,
     ),
     Role.COMPLIANCE_OFFICER: (
+        Place(
+            "proofing.officer.overview",
+            "身份核验",
+            "Proofing",
+            "审核证件人像、协助核验、解除锁定",
+            "Review portraits, assist, lift locks",
+        ),
         Place(
             "compliance.search", "合规核验", "Compliance", "查找、核验合同并导出证据", "Find, verify, export evidence"
         ),
@@ -68,6 +76,7 @@ PLACES: dict[str, tuple[Place, ...]] = {
         Place("portal.enterprise.contracts", "合同", "Contracts", "本企业的合同", "Your contracts"),
         Place("portal.enterprise.authorizations", "授权", "Authorizations", "查看并撤销平台授权", "See and revoke"),
         Place("portal.enterprise.certificates", "产品证书", "Certificates", "查看并申请产品证书", "See and enrol"),
+        Place("proofing.enterprise.representatives", "签署人", "Signers", "上传签署人证件照片", "Documents of signers"),
         Place("portal.enterprise.payments", "付款", "Payments", "付款指令与状态", "Instructions and states"),
     ),
     Role.PLATFORM_USER: (

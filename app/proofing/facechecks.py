@@ -247,6 +247,7 @@ def _pass(
         passed_at=services.clock(),
         assurance=str(portrait.assurance),
         evidence_root=result.evidence.root.hex(),
+        evidence_leaves=result.evidence.hashes().to_json(),
         evidence_sealed=persons.seal_for(services, session, person_id, evidence, f"evidence:{check.id}"),
         pictures_sha256=services.documents.put(
             persons.seal_for(services, session, person_id, pictures, f"pictures:{check.id}")

@@ -43,6 +43,8 @@ class FaceCheck(Base):
     passed_at: Mapped[datetime | None]
     assurance: Mapped[str | None] = mapped_column(String(32))  # of the portrait that was compared with
     evidence_root: Mapped[str | None] = mapped_column(String(64))
+    # The hashes of the salted leaves, which prove the root and tell nothing once the data key is destroyed.
+    evidence_leaves: Mapped[dict[str, Any] | None]
     evidence_sealed: Mapped[bytes | None]
     pictures_sha256: Mapped[str | None] = mapped_column(String(64))  # in the document store, sealed like the evidence
 

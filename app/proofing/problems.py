@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from http import HTTPStatus
 
-from app.problems import Problem, TooManyRequests
+from app.problems import Conflict, NotAllowed, Problem, TooManyRequests
 
 
 class FaceCheckLocked(TooManyRequests):
@@ -58,6 +58,36 @@ class OtherFaceWording(Problem):
     status, code = HTTPStatus.CONFLICT, "other-face-wording"
 
 
+class OwnUpload(NotAllowed):
+    """Four eyes: whoever uploaded a document does not decide about its portrait."""
+
+    code = "own-upload"
+
+
+class ReviewClosed(Conflict):
+    """Somebody decided before, or another upload took its place."""
+
+    code = "review-closed"
+
+
+class AssistanceNotOpen(Conflict):
+    """The assisted review is not at the step that this act needs, or its time is over."""
+
+    code = "assistance-not-open"
+
+
+class CodeRefused(Problem):
+    """Not the code that the officer handed out, or too late, or tried too often."""
+
+    status, code = HTTPStatus.FORBIDDEN, "assistance-code-refused"
+
+
+class AlreadyHeld(Conflict):
+    """A legal hold stands already, or none does where one is lifted."""
+
+    code = "hold-not-fitting"
+
+
 def _seconds(until: datetime, now: datetime) -> int:
     return max(1, int((until - now).total_seconds()) + 1)
 
@@ -70,6 +100,11 @@ TEXTS = {
     "other-face-wording": "人脸信息同意书已更新，请刷新页面重新阅读。",
     "face-check-locked": "多次未通过，刷脸核验已暂停一小时。您可以稍后再试，或申请人工协助核验。",
     "face-check-tries-spent": "今日刷脸次数已用完，请明天再试，或申请人工协助核验。",
+    "own-upload": "证件照片由您上传，须由另一位同事审核。",
+    "review-closed": "该审核已经处理过了。",
+    "assistance-not-open": "人工协助核验不在可办理的步骤，或已超过时间。",
+    "assistance-code-refused": "核验码不正确、已失效或尝试次数过多，请向工作人员索取新的核验码。",
+    "hold-not-fitting": "法律保全状态已变化，请刷新后查看。",
     "document-rejected": "无法从证件照片中取得人像。",
     "document-no-face": "证件照片中没有找到人像。",
     "document-several-faces": "证件照片中有多张人脸。",
