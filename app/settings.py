@@ -15,6 +15,7 @@ from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 
+from app.routing.banks import BANKS_BY_ID
 from kyc.errors import PolicyNotAllowed
 from kyc.liveness import get_liveness_policy
 from kyc.matching import get_match_policy
@@ -75,6 +76,7 @@ class Settings:
     requests_per_minute: int = 6000
     match_policy: str = "standard"
     liveness_policy: str = "standard"
+    home_bank: str = "icbc"
     max_body: int = 16 * 1024 * 1024
     log_level: str = "INFO"
 
@@ -125,6 +127,7 @@ class _Reader:
             "requests_per_minute": self._number("REQUESTS_PER_MINUTE", 6000, 1, 10_000_000),
             "match_policy": self._policy("MATCH_POLICY", demo_policy, get_match_policy, production),
             "liveness_policy": self._policy("LIVENESS_POLICY", demo_policy, get_liveness_policy, production),
+            "home_bank": self._home_bank(),
             "max_body": self._number("MAX_BODY", 16 * 1024 * 1024, 1024, 1 << 30),
             "log_level": self._log_level(),
         }
@@ -190,6 +193,12 @@ class _Reader:
         value = self._text("LOG_LEVEL", "INFO").upper()
         if value not in _LOG_LEVELS:
             self._problems.append(f"YUNLIAN_LOG_LEVEL is one of {', '.join(_LOG_LEVELS)}")
+        return value
+
+    def _home_bank(self) -> str:
+        value = self._text("HOME_BANK", "icbc")
+        if value not in BANKS_BY_ID:
+            self._problems.append("YUNLIAN_HOME_BANK is an id of app/routing/data/banks.csv")
         return value
 
     def _path(self, name: str) -> Path | None:

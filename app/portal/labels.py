@@ -121,6 +121,13 @@ PAYMENT_STATES: dict[str, Label] = {
     "rejected": ("已拒绝", "Rejected"),
 }
 EVENTS: dict[str, Label] = {
+    "directory-renames-loaded": ("导入更名记录", "Former names loaded"),
+    "routing-model-stored": ("保存路由模型", "Routing model stored"),
+    "routing-model-in-force": ("启用路由模型", "Routing model in force"),
+    "routing-choice-confirmed": ("确认收款网点", "Payee's branch confirmed"),
+    "routing-alias-accepted": ("采纳网点别名", "Alias of a branch accepted"),
+    "routing-alias-rejected": ("驳回网点别名", "Alias of a branch rejected"),
+    "routing-alias-withdrawn": ("撤回网点别名", "Alias of a branch withdrawn"),
     "tenant-created": ("登记机构", "Organization registered"),
     "account-created": ("开立账户", "Account created"),
     "account-disabled": ("停用账户", "Account disabled"),
