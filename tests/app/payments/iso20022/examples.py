@@ -29,7 +29,7 @@ TRANSFER = CreditTransfer(
     payee_name="李四 & <合伙人>",
     payee_account="6217000010001234567",
     payee_bank="中国建设银行",
-    clearing_code="105331000017",
+    clearing_code="105331000018",
     purpose="货款",
 )
 TRANSFERS = CreditTransfers("M-1", NOW, "ibps", DAY, (TRANSFER,))
