@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.payments.channels import Channel
 from app.payments.lifecycle import State
 from app.payments.models import PaymentInstruction
 from app.payments.parties import Route
-from app.routing.banks import BANKS_BY_ID, HOME_BANK
+from app.routing.banks import bank_name
 
 
 def platform_facts(payment: PaymentInstruction) -> dict[str, Any]:
@@ -17,7 +18,7 @@ def platform_facts(payment: PaymentInstruction) -> dict[str, Any]:
         "bank_reference": payment.id,
         "state": State(payment.state).value,
         "channel": payment.channel,
-        "same_bank": None if payment.payee_bank_id is None else payment.payee_bank_id == HOME_BANK,
+        "same_bank": None if payment.payee_bank_id is None else payment.channel == Channel.BOOK,
         "reasons": list(payment.reasons),
         "received_at": payment.received_at.isoformat(),
     }
@@ -32,7 +33,7 @@ def enterprise_facts(payment: PaymentInstruction) -> dict[str, Any]:
         "payee": {
             "name": payment.payee_name,
             "account": payment.payee_account,
-            "bank": BANKS_BY_ID[payment.payee_bank_id].name if payment.payee_bank_id else None,
+            "bank": bank_name(payment.payee_bank_id) if payment.payee_bank_id else None,
             "clearing_code": payment.clearing_code,
         },
         "purpose": payment.purpose,

@@ -13,7 +13,6 @@ from app.payments.core_banking import CoreBanking
 from app.payments.messages import Payee, PaymentDocument
 from app.payments.problems import CalendarMissing
 from app.payments.workdays import CalendarUnknown
-from app.routing.banks import HOME_BANK
 from app.routing.messages import resolution_body
 from app.routing.recognition import Resolution, RoutingQuery
 from app.routing.service import resolve
@@ -68,7 +67,7 @@ def route_payee(
     if payee.bank_text is None and payee.clearing_code is None:
         if core.find_account(payee.account) is None:
             raise NotRoutable("payee-bank-unclear")
-        bank_id = HOME_BANK
+        bank_id = services.settings.home_bank
     else:
         resolution = resolve(services, session, RoutingQuery(payee.bank_text or "", payee.clearing_code))
         if "bank" in resolution.contradictions:
@@ -76,7 +75,7 @@ def route_payee(
         if resolution.bank is None:
             raise NotRoutable("payee-bank-unclear", resolution)
         bank_id = resolution.bank.id
-    same_bank = bank_id == HOME_BANK
+    same_bank = bank_id == services.settings.home_bank
     if same_bank:
         _verify_holder(core, payee, resolution)
     branch = resolution.branch if resolution else None
