@@ -32,19 +32,19 @@ class _Known:
 _known: WeakKeyDictionary[Engine, _Known] = WeakKeyDictionary()
 
 
-def policy_in_force(services: Services, connection: Connection | None = None) -> RiskPolicy:
+def policy_in_force(services: Services, session: Session | Connection | None = None) -> RiskPolicy:
     """The standard policy with the lists as they stood at most a second ago.
 
-    Inside a transaction give its `connection`: whoever holds one and waits for a second may wait for ever.
+    Inside a transaction give its session: whoever holds one connection and waits for a second may wait for ever.
     """
     known = _known.get(services.engine)
     if known is None or time.monotonic() - known.read_at > _MAX_AGE:
         asked_at = time.monotonic()
-        if connection is None:
-            with services.reading() as session:
-                rows = session.execute(_LISTINGS).all()
+        if session is None:
+            with services.reading() as own:
+                rows = own.execute(_LISTINGS).all()
         else:
-            rows = connection.execute(_LISTINGS).all()
+            rows = session.execute(_LISTINGS).all()
         policy = replace(
             STANDARD,
             blocked=frozenset(entry for kind, entry in rows if kind == BLOCK),
