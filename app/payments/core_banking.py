@@ -1,43 +1,42 @@
-"""The port to the bank's core system, and the embedded ledger that carries the whole flow on one machine."""
+"""The port to the bank's core system, and the embedded ledger that carries the whole flow on one machine.
+
+The port speaks of groups: a core that is asked once for a hundred accounts can be somewhere else.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.payments import ledger
-from app.payments.ledger import Transfer
-from app.payments.models import AccountKind, LedgerAccount
+from app.payments.ledger import Account, Transfer
 from app.payments.party_text import same_name
-
-
-@dataclass(frozen=True, slots=True)
-class AccountFacts:
-    """A customer's account as payments need to know it."""
-
-    number: str
-    tenant_id: str
-    name: str
+from app.payments.store import store_of
 
 
 class CoreBanking(Protocol):
     """What payments ask of the bank's core. A transfer is named by (payment_id, kind) and happens once."""
 
-    def find_account(self, number: str) -> AccountFacts | None:
-        """The customer's account of this number, or None."""
+    def lock(self, numbers: Collection[str]) -> Mapping[str, Account]:
+        """The customers' accounts among `numbers`, which nobody else changes until this transaction ends."""
 
-    def is_holder(self, number: str, name: str) -> bool:
+    def find(self, numbers: Collection[str]) -> Mapping[str, Account]:
+        """The customers' accounts among `numbers`, as they stand."""
+
+    def is_holder(self, account: Account, name: str) -> bool:
         """Payee name check (户名校验): whether the account is in this name."""
 
-    def balance(self, number: str) -> int:
-        """The available balance in fen. Raises AccountUnknown."""
+    def post(self, transfers: Sequence[Transfer]) -> None:
+        """Book all of them or none; the caller has locked the accounts and seen that they are covered."""
 
-    def post(self, transfer: Transfer) -> None:
-        """Book both legs or nothing. Raises InsufficientFunds, AccountUnknown."""
+    def hold(self, payment_id: str, account: str, amount_minor: int) -> None:
+        """Put an amount aside for a payment that waits."""
+
+    def release(self, payment_id: str) -> bool:
+        """Give a held amount free; False where nothing is held."""
 
 
 class EmbeddedCore:
@@ -47,26 +46,26 @@ class EmbeddedCore:
         self._session = session
         self._at = at
 
-    def find_account(self, number: str) -> AccountFacts | None:
+    def lock(self, numbers: Collection[str]) -> Mapping[str, Account]:
         """See CoreBanking."""
-        statement = select(LedgerAccount.tenant_id, LedgerAccount.name).where(
-            LedgerAccount.number == number, LedgerAccount.kind == AccountKind.CUSTOMER
-        )
-        row = self._session.execute(statement).first()
-        return AccountFacts(number, row.tenant_id, row.name) if row else None
+        return store_of(self._session).lock_accounts(numbers)
 
-    def is_holder(self, number: str, name: str) -> bool:
+    def find(self, numbers: Collection[str]) -> Mapping[str, Account]:
         """See CoreBanking."""
-        account = self.find_account(number)
-        return account is not None and same_name(account.name, name)
+        return ledger.read_accounts(self._session, numbers)
 
-    def balance(self, number: str) -> int:
+    def is_holder(self, account: Account, name: str) -> bool:
         """See CoreBanking."""
-        return ledger.balance_of(self._session, number)
+        return same_name(account.name, name)
 
-    def post(self, transfer: Transfer) -> None:
-        """See CoreBanking. The bank's own accounts are made at first use."""
-        for number in (transfer.debit_account, transfer.credit_account):
-            if not number.isdigit():
-                ledger.ensure_internal_account(self._session, number, self._at)
-        ledger.post(self._session, transfer, self._at)
+    def post(self, transfers: Sequence[Transfer]) -> None:
+        """See CoreBanking."""
+        store_of(self._session).add_transfers(transfers, self._at)
+
+    def hold(self, payment_id: str, account: str, amount_minor: int) -> None:
+        """See CoreBanking."""
+        ledger.place_hold(self._session, payment_id, account, amount_minor, self._at)
+
+    def release(self, payment_id: str) -> bool:
+        """See CoreBanking."""
+        return ledger.release_hold(self._session, payment_id, self._at)

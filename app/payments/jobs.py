@@ -12,15 +12,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from app.certificates.models import CertificateRecord, CertificateState
-from app.oauth.authorizations import find_standing
+from app.payments import outcomes
+from app.payments.channel_models import OutboxItem, OutboxKind, OutboxState
 from app.payments.channels import Channel
 from app.payments.clearing import ClearingChannel, ClearingMessage, ClearingOutcome, ClearingSimulator
-from app.payments.core_banking import EmbeddedCore
-from app.payments.instructions import record_step
-from app.payments.ledger import SETTLEMENT_ACCOUNT, Transfer, transit_account
+from app.payments.held import still_authorized
 from app.payments.lifecycle import State
-from app.payments.models import DispatchState, PaymentDispatch, PaymentInstruction, TransferKind
+from app.payments.models import PaymentInstruction
 from app.wiring import Services
 
 SILENCE = timedelta(seconds=60)
@@ -36,99 +34,61 @@ def dispatch_outbox(services: Services, clearing: ClearingChannel | None = None)
     finished = 0
     for _ in range(MOST_AT_ONCE):
         with services.transaction() as session:
-            dispatch = _next_due(session, services.clock())
-            if dispatch is None:
+            item = _next_due(session, services.clock())
+            if item is None:
                 break
-            payment = session.get_one(PaymentInstruction, dispatch.payment_id)
-            message, silent = _begin(services, session, dispatch, payment)
+            message, silent = _begin(services, session, item)
         if message is not None:
             outcome = (channel.inquire(message.message_id) if silent else None) or channel.submit(message)
             with services.transaction() as session:
-                _finish(services, session, message.message_id, outcome)
+                _finish(services, session, item.id, message.message_id, outcome)
         finished += 1
     return finished
 
 
-def _next_due(session: Session, now: datetime) -> PaymentDispatch | None:
-    waiting = (PaymentDispatch.state == DispatchState.WAITING) & (PaymentDispatch.due_at <= now)
-    silent = (PaymentDispatch.state == DispatchState.SENDING) & (PaymentDispatch.attempted_at <= now - SILENCE)
-    statement = select(PaymentDispatch).where(or_(waiting, silent)).order_by(PaymentDispatch.due_at).limit(1)
-    return session.scalar(statement.with_for_update(skip_locked=True))
+def _next_due(session: Session, now: datetime) -> OutboxItem | None:
+    waiting = (OutboxItem.state == OutboxState.WAITING) & (OutboxItem.due_at <= now)
+    silent = (OutboxItem.state == OutboxState.SENDING) & (OutboxItem.due_at <= now)
+    statement = select(OutboxItem).where(OutboxItem.kind == OutboxKind.DISPATCH, or_(waiting, silent))
+    return session.scalar(statement.order_by(OutboxItem.due_at).limit(1).with_for_update(skip_locked=True))
 
 
-def _begin(
-    services: Services, session: Session, dispatch: PaymentDispatch, payment: PaymentInstruction
-) -> tuple[ClearingMessage | None, bool]:
+def _begin(services: Services, session: Session, item: OutboxItem) -> tuple[ClearingMessage | None, bool]:
     """Record the intent.
 
     Returns the message, None where it must not leave, and whether it may have been sent before.
     """
-    now = services.clock()
-    silent = dispatch.state == DispatchState.SENDING
-    if not silent:
-        if dispatch.deferred and not _authorization_stands(services, session, payment):
-            dispatch.state = DispatchState.DONE
-            _return_money(services, session, payment, "authorization-ended")
-            return None, False
-        record_step(session, payment, State.DISPATCHED, now, {"message_id": payment.id})
-    dispatch.state = DispatchState.SENDING
-    dispatch.attempted_at = now
-    message = ClearingMessage(
+    payment = outcomes.lock(session, item.subject)
+    silent = item.state == OutboxState.SENDING
+    if payment.state == State.CANCELLED:
+        session.delete(item)
+        return None, False
+    if item.deferred and not silent and not still_authorized(services, session, payment):
+        session.delete(item)
+        outcomes.reject(services, session, payment.id, "authorization-ended")
+        return None, False
+    outcomes.dispatched(services, session, payment.id, {"message_id": payment.id})
+    item.state = OutboxState.SENDING
+    item.due_at = services.clock() + SILENCE
+    return _message(payment), silent
+
+
+def _message(payment: PaymentInstruction) -> ClearingMessage:
+    return ClearingMessage(
         message_id=payment.id,
-        channel=_channel_of(payment),
+        channel=Channel(payment.channel or ""),
         amount_minor=payment.amount_minor,
         payee_account=payment.payee_account,
         clearing_code=payment.clearing_code,
     )
-    return message, silent
 
 
-def _finish(services: Services, session: Session, payment_id: str, outcome: ClearingOutcome) -> None:
-    dispatch = session.get_one(PaymentDispatch, payment_id, with_for_update=True)
-    if dispatch.state == DispatchState.DONE:
+def _finish(services: Services, session: Session, item_id: str, payment_id: str, outcome: ClearingOutcome) -> None:
+    item = session.get(OutboxItem, item_id, with_for_update=True)
+    if item is None:
         return
-    dispatch.state = DispatchState.DONE
-    payment = session.get_one(PaymentInstruction, payment_id)
-    if not outcome.settled:
-        _return_money(services, session, payment, outcome.reason or "AC01")
-        return
-    now = services.clock()
-    transit = transit_account(_channel_of(payment))
-    transfer = Transfer(TransferKind.SETTLEMENT, transit, SETTLEMENT_ACCOUNT, payment.amount_minor, payment.id)
-    EmbeddedCore(session, now).post(transfer)
-    record_step(session, payment, State.SETTLED, now, {"transfer": TransferKind.SETTLEMENT.value})
-    _journal(services, session, payment)
-
-
-def _return_money(services: Services, session: Session, payment: PaymentInstruction, reason: str) -> None:
-    now = services.clock()
-    transit = transit_account(_channel_of(payment))
-    transfer = Transfer(TransferKind.REVERSAL, transit, payment.payer_account, payment.amount_minor, payment.id)
-    EmbeddedCore(session, now).post(transfer)
-    payment.reasons = [reason]
-    record_step(session, payment, State.REJECTED, now, {"transfer": TransferKind.REVERSAL.value, "reason": reason})
-    _journal(services, session, payment)
-
-
-def _channel_of(payment: PaymentInstruction) -> Channel:
-    if payment.channel is None:
-        raise ValueError(f"instruction {payment.id} was booked without a channel")
-    return Channel(payment.channel)
-
-
-def _authorization_stands(services: Services, session: Session, payment: PaymentInstruction) -> bool:
-    """What was held until the channel opened is checked again: the authorization, and the certificate that signed."""
-    authorization = find_standing(services, session, payment.authorization_id)
-    certificate = session.get(CertificateRecord, payment.product_x5t_s256)
-    return (
-        authorization is not None
-        and authorization.application.disabled_at is None
-        and certificate is not None
-        and certificate.state == CertificateState.GOOD
-        and certificate.not_after > services.clock()
-    )
-
-
-def _journal(services: Services, session: Session, payment: PaymentInstruction) -> None:
-    body = {"state": State(payment.state).value, "reasons": list(payment.reasons)}
-    services.journal.append(session, "payment-outcome", subject=payment.id, actor="clearing", body=body)
+    session.delete(item)
+    if outcome.settled:
+        outcomes.settle(services, session, payment_id)
+    else:
+        outcomes.reject(services, session, payment_id, outcome.reason or "AC01")

@@ -1,26 +1,28 @@
 """The embedded ledger: double entry in fen.
 
-Every transfer has both legs in one row, so the sum of all balances is zero.
+Every transfer has both legs in one row, so it cannot be unbalanced, and the sum of all balances is zero. The database
+itself moves the balances as transfers and holds are recorded; nothing here ever writes a balance.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.db import new_id
 from app.payments.account_number import is_account_number
-from app.payments.models import AccountKind, LedgerAccount, LedgerTransfer, TransferKind
+from app.payments.models import AccountKind, LedgerAccount, LedgerHold, LedgerTransfer, TransferKind
 from app.problems import Conflict, InvalidInput
 
-# The bank's own side. Their numbers have letters, so no customer's number can be one of them.
+# The bank's own side, opened by the migration. Their numbers have letters, so no customer's number can be one of them.
 FUNDING_ACCOUNT = "INTERNAL-FUNDING"
 SETTLEMENT_ACCOUNT = "INTERNAL-SETTLEMENT"
-_INTERNAL = {FUNDING_ACCOUNT: "客户存款来源", SETTLEMENT_ACCOUNT: "存放中央银行清算款项"}
+FEE_ACCOUNT = "INTERNAL-FEES"
 
 
 class AccountUnknown(LookupError):
@@ -53,8 +55,24 @@ class NewAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """A customer's account as it stands, locked or not. Amounts in fen."""
+
+    number: str
+    tenant_id: str
+    name: str
+    balance_minor: int
+    held_minor: int
+
+    @property
+    def available_minor(self) -> int:
+        """What may be spent."""
+        return self.balance_minor - self.held_minor
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerReport:
-    """What `inspect_ledger` found. Sound when the sum is zero and no account differs from its transfers."""
+    """What `inspect_ledger` found. Sound when the sum is zero and no account differs from its transfers and holds."""
 
     accounts: int
     sum_of_balances_minor: int
@@ -71,38 +89,73 @@ def transit_account(channel: str) -> str:
     return f"INTERNAL-TRANSIT-{channel.upper()}"
 
 
-def post(session: Session, transfer: Transfer, at: datetime) -> None:
-    """Book both legs. Raises InsufficientFunds, AccountUnknown; then nothing is changed.
+def read_accounts(session: Session, numbers: Collection[str], *, lock: bool = False) -> dict[str, Account]:
+    """The customers' accounts among `numbers`.
 
-    Both rows are locked in the order of their numbers first, so that opposite transfers cannot deadlock;
-    the balance is tested and changed by one statement.
+    With `lock` their rows stay locked until the transaction ends. Always in the order of the numbers, so that opposite
+    transfers cannot wait for each other.
     """
-    numbers = (transfer.debit_account, transfer.credit_account)
-    locked = select(LedgerAccount.number).where(LedgerAccount.number.in_(numbers))
-    found = session.scalars(locked.order_by(LedgerAccount.number).with_for_update()).all()
-    if len(found) != len(set(numbers)):
-        raise AccountUnknown(", ".join(sorted(set(numbers) - set(found))))
-    covered = or_(LedgerAccount.kind == AccountKind.INTERNAL, LedgerAccount.balance_minor >= transfer.amount_minor)
-    if not _change(session, and_(LedgerAccount.number == numbers[0], covered), -transfer.amount_minor):
-        raise InsufficientFunds
-    _change(session, LedgerAccount.number == numbers[1], transfer.amount_minor)
-    session.add(
-        LedgerTransfer(
-            kind=transfer.kind,
-            payment_id=transfer.payment_id,
-            debit_account=transfer.debit_account,
-            credit_account=transfer.credit_account,
-            amount_minor=transfer.amount_minor,
-            posted_at=at,
+    statement = (
+        select(
+            LedgerAccount.number,
+            LedgerAccount.tenant_id,
+            LedgerAccount.name,
+            LedgerAccount.balance_minor,
+            LedgerAccount.held_minor,
         )
+        .where(LedgerAccount.number.in_(sorted(numbers)), LedgerAccount.kind == AccountKind.CUSTOMER)
+        .order_by(LedgerAccount.number)
     )
-    session.flush()
+    if lock:
+        statement = statement.with_for_update()
+    # A customer's account has a tenant; only the bank's own have none.
+    return {row.number: Account(*row) for row in session.execute(statement)}  # type: ignore[arg-type]
 
 
-def _change(session: Session, where: ColumnElement[bool], by_minor: int) -> bool:
-    statement = update(LedgerAccount).where(where).values(balance_minor=LedgerAccount.balance_minor + by_minor)
-    result = session.execute(statement.execution_options(synchronize_session=False))
-    return result.rowcount == 1  # type: ignore[attr-defined, no-any-return]
+def post(session: Session, transfer: Transfer, at: datetime) -> None:
+    """Book both legs. Raises InsufficientFunds, AccountUnknown; then nothing is changed."""
+    numbers = {transfer.debit_account, transfer.credit_account}
+    customers = read_accounts(session, numbers, lock=True)
+    known = session.scalars(select(LedgerAccount.number).where(LedgerAccount.number.in_(numbers))).all()
+    if missing := numbers - set(known):
+        raise AccountUnknown(", ".join(sorted(missing)))
+    payer = customers.get(transfer.debit_account)
+    if payer is not None and payer.available_minor < transfer.amount_minor:
+        raise InsufficientFunds
+    record(session, [transfer], at)
+
+
+def record(session: Session, transfers: Sequence[Transfer], at: datetime) -> None:
+    """Record transfers that are covered, by rows that `read_accounts` locked; the database moves the balances."""
+    rows = [transfer_row(transfer, at) for transfer in transfers]
+    if rows:
+        session.execute(insert(LedgerTransfer), rows)
+
+
+def transfer_row(transfer: Transfer, at: datetime) -> dict[str, object]:
+    """The columns of a transfer. Its name is the payment's and the kind, so that each kind happens once."""
+    return {
+        "id": f"{transfer.payment_id or new_id()}-{transfer.kind}",
+        "payment_id": transfer.payment_id,
+        "kind": transfer.kind,
+        "debit_account": transfer.debit_account,
+        "credit_account": transfer.credit_account,
+        "amount_minor": transfer.amount_minor,
+        "posted_at": at,
+    }
+
+
+def place_hold(session: Session, payment_id: str, account: str, amount_minor: int, at: datetime) -> None:
+    """Keep an amount for a payment that waits; the caller has locked the account and seen that it is covered."""
+    session.execute(
+        insert(LedgerHold).values(payment_id=payment_id, account=account, amount_minor=amount_minor, placed_at=at)
+    )
+
+
+def release_hold(session: Session, payment_id: str, at: datetime) -> bool:
+    """Let a held amount go. False where there is none or it was released before."""
+    released = update(LedgerHold).where(LedgerHold.payment_id == payment_id, LedgerHold.released_at.is_(None))
+    return session.scalar(released.values(released_at=at).returning(LedgerHold.payment_id)) is not None
 
 
 def open_customer_account(session: Session, account: NewAccount, at: datetime) -> None:
@@ -116,49 +169,60 @@ def open_customer_account(session: Session, account: NewAccount, at: datetime) -
         raise InvalidInput("an opening balance is not negative")
     if session.get(LedgerAccount, account.number) is not None:
         raise Conflict("the account number is taken")
-    session.add(
-        LedgerAccount(
-            number=account.number,
-            kind=AccountKind.CUSTOMER,
-            tenant_id=account.tenant_id,
-            name=account.name,
-            balance_minor=0,
-            opened_at=at,
-        )
-    )
-    session.flush()
-    ensure_internal_account(session, FUNDING_ACCOUNT, at)
+    row = {
+        "number": account.number,
+        "kind": AccountKind.CUSTOMER,
+        "tenant_id": account.tenant_id,
+        "name": account.name,
+        "balance_minor": 0,
+        "opened_at": at,
+    }
+    session.execute(insert(LedgerAccount).values(row))
     if account.balance_minor:
         funding = Transfer(TransferKind.OPENING, FUNDING_ACCOUNT, account.number, account.balance_minor)
-        post(session, funding, at)
-
-
-def ensure_internal_account(session: Session, number: str, at: datetime) -> None:
-    """Make one of the bank's own accounts where it is not there yet; two transactions may try at once."""
-    if session.scalar(select(LedgerAccount.number).where(LedgerAccount.number == number)) is not None:
-        return
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    name = _INTERNAL.get(number, "待清算款项")
-    row = {"number": number, "kind": AccountKind.INTERNAL, "name": name, "balance_minor": 0, "opened_at": at}
-    session.execute(dialect.insert(LedgerAccount).values(row).on_conflict_do_nothing())
+        record(session, [funding], at)
 
 
 def balance_of(session: Session, number: str) -> int:
-    """The available balance in fen. Raises AccountUnknown."""
-    balance = session.scalar(select(LedgerAccount.balance_minor).where(LedgerAccount.number == number))
-    if balance is None:
+    """The balance in fen, held amounts included. Raises AccountUnknown."""
+    account = session.execute(
+        select(LedgerAccount.kind, LedgerAccount.balance_minor).where(LedgerAccount.number == number)
+    ).first()
+    if account is None:
         raise AccountUnknown(number)
-    return balance
+    if account.kind == AccountKind.CUSTOMER:
+        return int(account.balance_minor)
+    amount = func.coalesce(func.sum(LedgerTransfer.amount_minor), 0)
+    credited = session.scalar(select(amount).where(LedgerTransfer.credit_account == number)) or 0
+    debited = session.scalar(select(amount).where(LedgerTransfer.debit_account == number)) or 0
+    return int(credited) - int(debited)
 
 
 def inspect_ledger(session: Session) -> LedgerReport:
-    """Recompute every balance from the transfers alone and compare."""
+    """Recompute every balance from the transfers alone, and every held amount from the holds, and compare."""
+    moved = moved_amounts(session)
+    amount = func.sum(LedgerHold.amount_minor)
+    open_holds = select(LedgerHold.account, amount).where(LedgerHold.released_at.is_(None)).group_by(LedgerHold.account)
+    held = {number: int(total) for number, total in session.execute(open_holds)}
+    total, differing, seen = 0, [], set()
+    statement = select(
+        LedgerAccount.number, LedgerAccount.kind, LedgerAccount.balance_minor, LedgerAccount.held_minor
+    ).order_by(LedgerAccount.number)
+    for number, kind, balance, on_hold in session.execute(statement):
+        customer = kind == AccountKind.CUSTOMER
+        total += balance if customer else moved[number]
+        seen.add(number)
+        if (customer and balance != moved[number]) or on_hold != held.get(number, 0):
+            differing.append(number)
+    differing += sorted(set(moved) - seen)
+    return LedgerReport(len(seen), total, tuple(differing))
+
+
+def moved_amounts(session: Session) -> Counter[str]:
+    """What all transfers together did to every account, in fen."""
     amount = func.sum(LedgerTransfer.amount_minor)
     moved: Counter[str] = Counter()
     for column, sign in ((LedgerTransfer.credit_account, 1), (LedgerTransfer.debit_account, -1)):
         for number, total in session.execute(select(column, amount).group_by(column)):
             moved[number] += sign * int(total)
-    statement = select(LedgerAccount.number, LedgerAccount.balance_minor).order_by(LedgerAccount.number)
-    balances = [(number, balance) for number, balance in session.execute(statement)]
-    differing = tuple(number for number, balance in balances if balance != moved[number])
-    return LedgerReport(len(balances), sum(balance for _, balance in balances), differing)
+    return moved

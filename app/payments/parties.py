@@ -1,22 +1,22 @@
-"""Where the payee's money lies: in this bank or another, and which channel reaches it."""
+"""Where the payee's money lies: in this bank or another, and which channel reaches it. No I/O."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from app.payments.channels import BEIJING, Channel, ChannelChoice, ChannelQuery, choose_channel, parameters_on
 from app.payments.core_banking import CoreBanking
-from app.payments.messages import Payee, PaymentDocument
+from app.payments.ledger import Account
+from app.payments.messages import Payee
 from app.payments.problems import CalendarMissing
 from app.payments.workdays import CalendarUnknown
-from app.routing.messages import resolution_body
-from app.routing.recognition import Resolution, RoutingQuery
-from app.routing.service import resolve
-from app.wiring import Services
+from app.routing.banks import HOME_BANK
+from app.routing.directory import Directory
+from app.routing.messages import candidate_body, resolution_body
+from app.routing.recognition import Resolution, RoutingQuery, recognise
 
 
 class NotRoutable(Exception):
@@ -26,6 +26,14 @@ class NotRoutable(Exception):
         super().__init__(reason)
         self.reason = reason
         self.resolution = resolution
+
+    def facts(self) -> dict[str, Any]:
+        """What explains it to the enterprise."""
+        resolution = self.resolution
+        return {
+            "routing_reasons": list(resolution.reasons) if resolution else [],
+            "candidates": [candidate_body(match) for match in resolution.candidates] if resolution else [],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,43 +62,64 @@ class Route:
             "resolution": resolution_body(self.resolution) if self.resolution else None,
         }
 
+    def explanation(self) -> dict[str, Any]:
+        """How the payee was reached, for the enterprise. `leaves_at` is set where the channel is closed until then."""
+        opens_at = self.choice.opens_at
+        return {
+            "contradictions": list(self.resolution.contradictions) if self.resolution else [],
+            "directory": self.resolution.directory_version if self.resolution else None,
+            "leaves_at": opens_at.isoformat() if opens_at else None,
+        }
 
-def route_payee(
-    services: Services, session: Session, core: CoreBanking, document: PaymentDocument, at: datetime
+
+def names_a_bank(payee: Payee) -> bool:
+    """Whether the directory is needed; a payee without a bank must have an account here."""
+    return payee.bank_text is not None or payee.clearing_code is not None
+
+
+def find_bank(payee: Payee, directory: Directory | None) -> Resolution | None:
+    """The bank that the payee names, None where it names none. Raises NotRoutable."""
+    if not names_a_bank(payee) or directory is None:
+        return None
+    resolution = recognise(RoutingQuery(payee.bank_text or "", payee.clearing_code), directory)
+    if "bank" in resolution.contradictions:
+        raise NotRoutable("payee-bank-contradicts-code", resolution)
+    if resolution.bank is None:
+        raise NotRoutable("payee-bank-unclear", resolution)
+    return resolution
+
+
+def is_here(resolution: Resolution | None) -> bool:
+    """Whether the money stays in this bank."""
+    return resolution is None or resolution.bank is None or resolution.bank.id == HOME_BANK
+
+
+def find_route(
+    payee: Payee,
+    amount_minor: int,
+    resolution: Resolution | None,
+    accounts: Mapping[str, Account],
+    core: CoreBanking,
+    at: datetime,
 ) -> Route:
-    """Find the payee's bank and a channel.
+    """The channel, once the bank is known; `accounts` has the payee's own where it is here.
 
-    Raises NotRoutable; CalendarMissing, DirectoryMissing to try again later.
+    Raises NotRoutable; CalendarMissing to try again later.
     """
-    payee = document.payee
-    resolution = None
-    if payee.bank_text is None and payee.clearing_code is None:
-        if core.find_account(payee.account) is None:
-            raise NotRoutable("payee-bank-unclear")
-        bank_id = services.settings.home_bank
-    else:
-        resolution = resolve(services, session, RoutingQuery(payee.bank_text or "", payee.clearing_code))
-        if "bank" in resolution.contradictions:
-            raise NotRoutable("payee-bank-contradicts-code", resolution)
-        if resolution.bank is None:
-            raise NotRoutable("payee-bank-unclear", resolution)
-        bank_id = resolution.bank.id
-    same_bank = bank_id == services.settings.home_bank
+    same_bank = is_here(resolution)
     if same_bank:
-        _verify_holder(core, payee, resolution)
+        account = accounts.get(payee.account)
+        if account is None:
+            raise NotRoutable("payee-bank-unclear" if resolution is None else "payee-account-unknown", resolution)
+        if not core.is_holder(account, payee.name):
+            raise NotRoutable("payee-name-differs", resolution)
     branch = resolution.branch if resolution else None
     try:
         parameters = parameters_on(at.astimezone(BEIJING).date())
-        choice = choose_channel(ChannelQuery(document.amount_minor, same_bank, branch is not None), parameters, at)
+        choice = choose_channel(ChannelQuery(amount_minor, same_bank, branch is not None), parameters, at)
     except CalendarUnknown as exc:
         raise CalendarMissing(str(exc)) from exc
     if choice.channel is None:
         raise NotRoutable("payee-branch-unclear", resolution)
+    bank_id = resolution.bank.id if resolution and resolution.bank else HOME_BANK
     return Route(bank_id, branch.code if branch else None, choice, choice.channel, resolution)
-
-
-def _verify_holder(core: CoreBanking, payee: Payee, resolution: Resolution | None) -> None:
-    if core.find_account(payee.account) is None:
-        raise NotRoutable("payee-account-unknown", resolution)
-    if not core.is_holder(payee.account, payee.name):
-        raise NotRoutable("payee-name-differs", resolution)

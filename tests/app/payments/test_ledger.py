@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from app.db import new_id
 from app.payments.account_number import is_account_number, luhn_digit
 from app.payments.ledger import (
     FUNDING_ACCOUNT,
@@ -56,8 +57,11 @@ def test_an_unknown_account_is_named(bank: Bank) -> None:
     [
         "UPDATE ledger_transfers SET amount_minor = 1",
         "DELETE FROM ledger_transfers",
-        "UPDATE payment_steps SET state = 'settled'",
-        "DELETE FROM payment_steps",
+        "UPDATE payment_instructions SET amount_minor = 1",
+        "UPDATE payment_instructions SET trail = '[]'",
+        "DELETE FROM payment_instructions",
+        "UPDATE payment_names SET document_sha256 = ''",
+        "DELETE FROM payment_names",
     ],
 )
 def test_the_database_refuses_to_forget(bank: Bank, statement: str) -> None:
@@ -71,6 +75,7 @@ def test_the_database_refuses_to_forget(bank: Bank, statement: str) -> None:
 )
 def test_the_database_refuses_what_is_no_transfer(bank: Bank, debit: str, credit: str, amount: int) -> None:
     row = LedgerTransfer(
+        id=f"{new_id()}-book",
         kind=TransferKind.BOOK,
         debit_account=debit,
         credit_account=credit,

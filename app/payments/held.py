@@ -1,0 +1,120 @@
+"""Instructions that wait for a second approver: their money is on hold, and everything is checked again at the end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.certificates.models import CertificateRecord, CertificateState
+from app.oauth.authorizations import find_standing
+from app.payments import outcomes
+from app.payments.channels import Channel
+from app.payments.core_banking import EmbeddedCore
+from app.payments.instructions import record_step
+from app.payments.ledger import FEE_ACCOUNT, Transfer
+from app.payments.lifecycle import State, verify_step
+from app.payments.messages import Payee, PaymentDocument
+from app.payments.models import LedgerHold, PaymentInstruction, TransferKind
+from app.payments.parties import NotRoutable, find_bank, find_route, is_here, names_a_bank
+from app.payments.risk_facts import Movement, remember
+from app.payments.store import store_of
+from app.payments.taking import booking_steps, credit_account, dispatch_of, transfer_kind
+from app.routing.documents import parse_document
+from app.routing.service import current_directory
+from app.wiring import Services
+
+MOST_AT_ONCE = 200
+LONGEST = timedelta(hours=24)
+
+
+def approve(services: Services, session: Session, payment_id: str, *, approver: str, note: str = "") -> State:
+    """Let a held instruction go on: booked, settled or rejected, which is returned.
+
+    The authorization and the certificate that signed must still be good, and the payee is looked up again. Raises
+    NotFound, StepNotAllowed (decided before); CalendarMissing, DirectoryMissing to try again later.
+    """
+    payment, at = outcomes.lock(session, payment_id), services.clock()
+    verify_step(payment.state, State.ACCEPTED)
+    if not still_authorized(services, session, payment):
+        outcomes.reject(services, session, payment_id, "authorization-ended", {"approver": approver})
+        return State.REJECTED
+    core, payee = EmbeddedCore(session, at), _payee(payment)
+    try:
+        directory = current_directory(services, session) if names_a_bank(payee) else None
+        resolution = find_bank(payee, directory)
+        here = {payment.payee_account} if is_here(resolution) else set()
+        accounts = core.lock({payment.payer_account} | here)
+        route = find_route(payee, payment.amount_minor, resolution, accounts, core, at)
+    except NotRoutable as unclear:
+        outcomes.reject(services, session, payment_id, unclear.reason, {"approver": approver})
+        return State.REJECTED
+    core.release(payment_id)  # the amount was on hold, so it is covered
+    payer, credit = payment.payer_account, credit_account(route.channel, payment.payee_account)
+    transfers = [Transfer(transfer_kind(route.channel), payer, credit, payment.amount_minor, payment_id)]
+    if payment.fee_minor:
+        transfers.append(Transfer(TransferKind.FEE, payer, FEE_ACCOUNT, payment.fee_minor, payment_id))
+    core.post(transfers)
+    payment.channel, payment.payee_bank_id, payment.clearing_code = route.channel, route.bank_id, route.clearing_code
+    payment.reasons = []
+    record_step(session, payment, State.ACCEPTED, at, {"approver": approver, "note": note})
+    for state, facts in booking_steps(route):
+        record_step(session, payment, state, at, facts)
+    if route.channel is not Channel.BOOK:
+        store_of(session).add_dispatches([dispatch_of(payment_id, route, at)], at)
+    remember(session.connection(), [_movement(payment)])
+    outcomes.tell(services, session, payment, actor=approver)
+    return State(payment.state)
+
+
+def refuse(services: Services, session: Session, payment_id: str, *, approver: str, reason: str) -> State:
+    """End a held instruction and give its money free. Raises NotFound, StepNotAllowed (decided before)."""
+    verify_step(outcomes.lock(session, payment_id).state, State.ACCEPTED)
+    outcomes.reject(services, session, payment_id, "hold-refused", {"approver": approver, "note": reason})
+    return State.REJECTED
+
+
+def expire_held(services: Services) -> int:
+    """End what nobody decided within 24 hours, at most 200 at once; returns how many."""
+    oldest = services.clock() - LONGEST
+    overdue = select(LedgerHold.payment_id).where(LedgerHold.released_at.is_(None), LedgerHold.placed_at < oldest)
+    with services.reading() as session:
+        found = list(session.scalars(overdue.limit(MOST_AT_ONCE)))
+    expired = 0
+    for payment_id in found:
+        with services.transaction() as session:
+            if outcomes.lock(session, payment_id).state == State.HELD:
+                expired += outcomes.reject(services, session, payment_id, "hold-expired")
+    return expired
+
+
+def still_authorized(services: Services, session: Session, payment: PaymentInstruction) -> bool:
+    """What was held is checked again when it is released: the authorization, and the certificate that signed."""
+    authorization = find_standing(services, session, payment.authorization_id)
+    certificate = session.get(CertificateRecord, payment.product_x5t_s256)
+    return (
+        authorization is not None
+        and authorization.application.disabled_at is None
+        and certificate is not None
+        and certificate.state == CertificateState.GOOD
+        and certificate.not_after > services.clock()
+    )
+
+
+def _payee(payment: PaymentInstruction) -> Payee:
+    """As the enterprise named it, so that the bank is looked up by the enterprise's own words again."""
+    return parse_document(payment.document or b"", PaymentDocument).payee
+
+
+def _movement(payment: PaymentInstruction) -> Movement:
+    return Movement(
+        tenant_id=payment.tenant_id,
+        application_id=payment.application_id,
+        payer_account=payment.payer_account,
+        payee_account=payment.payee_account,
+        payee_name=payment.payee_name,
+        amount_minor=payment.amount_minor,
+        custody="",
+        at=payment.received_at,
+    )

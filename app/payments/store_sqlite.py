@@ -1,0 +1,130 @@
+"""The store on SQLite: one writer at a time holds the whole database, so nothing needs a lock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from app.db import new_id
+from app.payments.ledger import Account, Transfer, transfer_row
+from app.payments.store import INSTRUCTION_COLUMNS, Claim, Name, Use
+
+T = TypeVar("T")
+
+_MOST = 500  # parameters of one statement
+_COLUMNS = ", ".join(INSTRUCTION_COLUMNS)
+_PLACES = ", ".join("?" * (len(INSTRUCTION_COLUMNS) + 2))
+
+
+class SqliteStore:
+    """See Store."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._cursor = connection.connection.cursor()
+
+    def claim_names(self, claims: Sequence[Claim]) -> set[str]:
+        """See Store."""
+        taken = set()
+        for claim in claims:
+            self._cursor.execute(
+                "INSERT INTO payment_names (tenant_id, instruction_id, payment_id, document_sha256) "
+                "VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (claim.tenant_id, claim.instruction_id, claim.payment_id, claim.document_sha256),
+            )
+            if self._cursor.rowcount == 1:
+                taken.add(claim.payment_id)
+        return taken
+
+    def give_names_back(self, claims: Sequence[Claim]) -> None:
+        """See Store."""
+        self._cursor.executemany(
+            "DELETE FROM payment_names WHERE tenant_id = ? AND instruction_id = ?", [claim.name for claim in claims]
+        )
+
+    def find_names(self, names: Collection[Name]) -> Mapping[Name, Claim]:
+        """See Store."""
+        found = {}
+        for tenant_id, instruction_id in names:
+            row = self._cursor.execute(
+                "SELECT payment_id, document_sha256 FROM payment_names WHERE tenant_id = ? AND instruction_id = ?",
+                (tenant_id, instruction_id),
+            ).fetchone()
+            if row is not None:
+                found[tenant_id, instruction_id] = Claim(tenant_id, instruction_id, *row)
+        return found
+
+    def lock_accounts(self, numbers: Collection[str]) -> Mapping[str, Account]:
+        """See Store."""
+        accounts = {}
+        for some in _chunks(sorted(numbers)):
+            self._cursor.execute(
+                "SELECT number, tenant_id, name, balance_minor, held_minor FROM ledger_accounts "  # noqa: S608
+                f"WHERE kind = 'customer' AND number IN ({', '.join('?' * len(some))})",
+                some,
+            )
+            accounts.update({row[0]: Account(*row) for row in self._cursor.fetchall()})
+        return accounts
+
+    def lock_use(self, uses: Collection[Use]) -> dict[Use, int]:
+        """See Store."""
+        used = dict.fromkeys(uses, 0)
+        for authorization_id, day in uses:
+            row = self._cursor.execute(
+                "SELECT used_minor FROM payment_daily_use WHERE authorization_id = ? AND day = ?",
+                (authorization_id, _day(day)),
+            ).fetchone()
+            if row is not None:
+                used[authorization_id, day] = row[0]
+        return used
+
+    def set_use(self, used: Mapping[Use, int]) -> None:
+        """See Store."""
+        self._cursor.executemany(
+            "INSERT INTO payment_daily_use (authorization_id, day, used_minor) VALUES (?, ?, ?) "
+            "ON CONFLICT (authorization_id, day) DO UPDATE SET used_minor = excluded.used_minor",
+            [(authorization_id, _day(day), amount) for (authorization_id, day), amount in used.items()],
+        )
+
+    def add_instructions(self, rows: Sequence[tuple[Any, ...]], at: datetime) -> None:
+        """See Store."""
+        moment = _moment(at)
+        self._cursor.executemany(
+            f"INSERT INTO payment_instructions ({_COLUMNS}, received_at, updated_at) VALUES ({_PLACES})",  # noqa: S608
+            [(*row, moment, moment) for row in rows],
+        )
+
+    def add_transfers(self, transfers: Sequence[Transfer], at: datetime) -> None:
+        """See Store."""
+        self._cursor.executemany(
+            "INSERT INTO ledger_transfers "
+            "(id, payment_id, kind, debit_account, credit_account, amount_minor, posted_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(*list(transfer_row(each, at).values())[:-1], _moment(at)) for each in transfers],
+        )
+
+    def add_dispatches(self, rows: Sequence[tuple[str, datetime, bool]], at: datetime) -> None:
+        """See Store."""
+        self._cursor.executemany(
+            "INSERT INTO payment_outbox (id, kind, subject, state, due_at, deferred, created_at) "
+            "VALUES (?, 'dispatch', ?, 'waiting', ?, ?, ?)",
+            [(new_id(), payment_id, _moment(due_at), deferred, _moment(at)) for payment_id, due_at, deferred in rows],
+        )
+
+
+def _moment(at: datetime) -> str:
+    """As SQLAlchemy writes a time into SQLite."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _day(day: date) -> str:
+    return day.isoformat()
+
+
+def _chunks(items: Sequence[T]) -> Iterator[list[T]]:
+    rest = iter(items)
+    while some := list(islice(rest, _MOST)):
+        yield some

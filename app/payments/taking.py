@@ -1,0 +1,447 @@
+"""Taking instructions: from an order to received, accepted, routed and booked, a whole group in one transaction.
+
+A single payment is a group of one or shares its group with others that arrived at the same moment; the items of a
+payroll are a group. Everything is read first, decided without I/O, and written at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.db import new_id
+from app.gateway.problems import InvalidDocument, LimitExceeded
+from app.oauth.authorizations import StandingAuthorization
+from app.payments import approvals
+from app.payments.channels import BEIJING, Channel
+from app.payments.core_banking import CoreBanking, EmbeddedCore
+from app.payments.fees import fee_for
+from app.payments.ledger import FEE_ACCOUNT, Account, Transfer, transit_account
+from app.payments.lifecycle import MONEY_MOVED, State
+from app.payments.messages import PaymentDocument
+from app.payments.models import TransferKind
+from app.payments.parties import NotRoutable, Route, find_bank, find_route, is_here, names_a_bank
+from app.payments.problems import CalendarMissing
+from app.payments.risk import Outcome, assess
+from app.payments.risk_facts import Movement, RiskFacts, gather, remember
+from app.payments.risk_lists import policy_in_force
+from app.payments.store import Claim, Store, Use, store_of
+from app.problems import Conflict, Fault, Problem
+from app.routing.directory import Directory
+from app.routing.problems import DirectoryMissing
+from app.routing.recognition import Resolution
+from app.routing.service import current_directory
+from app.wiring import Services
+
+_OLDEST_REQUEST = timedelta(hours=24)
+_CLOCK_SKEW = timedelta(minutes=5)
+_COUNTED = MONEY_MOVED | {State.HELD}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One instruction as its enterprise ordered it; its form was checked and nothing else.
+
+    `document` is what was signed, None for the item of a batch, whose `batch_id` and `position` say where it stands.
+    """
+
+    tenant_id: str
+    terms: PaymentDocument
+    document: bytes | None
+    document_sha256: str
+    content_jti: str
+    application_id: str
+    authorization: StandingAuthorization
+    product_x5t_s256: str
+    batch_id: str | None = None
+    position: int | None = None
+
+
+@dataclass(slots=True)
+class Taken:
+    """An instruction that was taken: what was decided about it. `answer` is what every repetition is told."""
+
+    order: Order
+    payment_id: str
+    state: State = State.RECEIVED
+    reasons: list[str] = field(default_factory=list)
+    route: Route | None = None
+    fee_minor: int = 0
+    available_minor: int = 0
+    details: dict[str, Any] = field(default_factory=dict)
+    trail: list[list[Any]] = field(default_factory=lambda: [[State.RECEIVED.value, {}]])
+
+    def step(self, state: State, facts: dict[str, Any]) -> None:
+        """Go on to `state`, because of `facts`."""
+        self.state = state
+        self.trail.append([state.value, facts])
+
+    def reject(self, reasons: list[str], facts: dict[str, Any]) -> None:
+        """End here; nothing was booked."""
+        self.reasons = reasons
+        self.details = facts
+        self.step(State.REJECTED, facts)
+
+    @property
+    def claim(self) -> Claim:
+        """Its name."""
+        order = self.order
+        return Claim(order.tenant_id, order.terms.instruction_id, self.payment_id, order.document_sha256)
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """What the answer says that the columns of the instruction do not, or will not say for ever."""
+        route = self.route
+        return {
+            "state": self.state.value,
+            "reasons": self.reasons,
+            "channel": route.channel.value if route else None,
+            "bank": route.bank_id if route else None,
+            "clearing_code": route.clearing_code if route else self.order.terms.payee.clearing_code,
+            "available_balance_minor": self.available_minor,
+            "details": self.details,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The same document again: the instruction that was taken under this name before."""
+
+    payment_id: str
+
+
+Outcomes = list[Taken | Repeated | Problem]
+
+
+def take(services: Services, session: Session, orders: Sequence[Order], at: datetime) -> Outcomes:
+    """Take a group of orders in the caller's transaction; one outcome for each, in order.
+
+    A Problem (InvalidDocument, Conflict, LimitExceeded, CalendarMissing) leaves nothing behind for its order and
+    concerns no other. Raises DirectoryMissing where a payee's bank must be looked up and no directory is there.
+    """
+    return _Group(services, session, orders, at).take()
+
+
+class _Group:
+    def __init__(self, services: Services, session: Session, orders: Sequence[Order], at: datetime) -> None:
+        self._services = services
+        self._session = session
+        self._store: Store = store_of(session)
+        self._core: CoreBanking = EmbeddedCore(session, at)
+        self._at = at
+        self._day: date = at.astimezone(BEIJING).date()
+        self._orders = orders
+        self._outcomes: Outcomes = []
+        self._policy = policy_in_force(services, session.connection())
+        self._refused: dict[str, Problem] = {}
+        self._used: dict[Use, int] = {}
+
+    def take(self) -> Outcomes:
+        fresh = self._claim()
+        resolved = self._find_banks(fresh)
+        accounts = self._core.lock(_accounts_of(fresh, resolved)) if fresh else {}
+        for taken in fresh:
+            if faults := _faults(taken.order, accounts, self._at):
+                self._refused[taken.payment_id] = InvalidDocument(f"{len(faults)} faults", faults=tuple(faults))
+        self._check_limits(self._standing(fresh))
+        passed = self._standing(fresh)
+        movements = [movement_of(taken.order, self._at, first=taken is passed[0]) for taken in passed]
+        facts = gather(self._session.connection(), movements)
+        available = {number: account.available_minor for number, account in accounts.items()}
+        for taken, risk in zip(passed, facts, strict=True):
+            self._decide(taken, risk, resolved[taken.payment_id], accounts, available)
+        kept = self._standing(passed)
+        self._write(kept)
+        moved = {taken.payment_id for taken in kept if taken.state in MONEY_MOVED}
+        remember(
+            self._session.connection(),
+            [movement for taken, movement in zip(passed, movements, strict=True) if taken.payment_id in moved],
+        )
+        if given_back := [taken.claim for taken in fresh if taken.payment_id in self._refused]:
+            self._store.give_names_back(given_back)
+        return [
+            self._refused.get(each.payment_id, each) if isinstance(each, Taken) else each for each in self._outcomes
+        ]
+
+    def _standing(self, some: Iterable[Taken]) -> list[Taken]:
+        return [taken for taken in some if taken.payment_id not in self._refused]
+
+    def _claim(self) -> list[Taken]:
+        """Take the names; whoever comes later, in this group or ever, hears what the first heard."""
+        firsts: dict[tuple[str, str], Taken] = {}
+        taken = []
+        for order in self._orders:
+            each = Taken(order, new_id())
+            taken.append(firsts.setdefault(each.claim.name, each))
+        free = self._store.claim_names([each.claim for each in firsts.values()]) if firsts else set()
+        borne = [name for name, each in firsts.items() if each.payment_id not in free]
+        earlier = self._store.find_names(borne) if borne else {}
+        for order, first in zip(self._orders, taken, strict=True):
+            bearer = earlier.get(first.claim.name)
+            digest = bearer.document_sha256 if bearer else first.order.document_sha256
+            if order.document_sha256 != digest:
+                self._outcomes.append(Conflict("the instruction_id names a different document"))
+            else:
+                self._outcomes.append(Repeated(bearer.payment_id) if bearer else first)
+        return [each for each in firsts.values() if each.payment_id in free]
+
+    def _find_banks(self, fresh: Iterable[Taken]) -> dict[str, Resolution | NotRoutable | None]:
+        directory: Directory | None = None
+        found: dict[str, Resolution | NotRoutable | None] = {}
+        for taken in fresh:
+            payee = taken.order.terms.payee
+            try:
+                if directory is None and names_a_bank(payee):
+                    directory = current_directory(self._services, self._session)
+                found[taken.payment_id] = find_bank(payee, directory)
+            except NotRoutable as unclear:
+                found[taken.payment_id] = unclear
+            except DirectoryMissing as missing:
+                self._refused[taken.payment_id] = missing
+                found[taken.payment_id] = None
+        return found
+
+    def _check_limits(self, standing: Sequence[Taken]) -> None:
+        """Count against the limits of the authorizations, one after another, under their lock."""
+        uses = {self._use(taken) for taken in standing}
+        self._used = used = self._store.lock_use(uses) if uses else {}
+        for taken in standing:
+            limits, amount = taken.order.authorization.limits, taken.order.terms.amount_minor
+            if amount > limits["single_minor"]:
+                problem = LimitExceeded("the amount is above the limit for one payment")
+            elif used[self._use(taken)] + amount > limits["daily_minor"]:
+                problem = LimitExceeded("the amount is above what is left of the daily limit")
+            else:
+                used[self._use(taken)] += amount
+                continue
+            self._refused[taken.payment_id] = problem
+
+    def _use(self, taken: Taken) -> Use:
+        return taken.order.authorization.id, self._day
+
+    def _decide(
+        self,
+        taken: Taken,
+        risk: RiskFacts,
+        resolved: Resolution | NotRoutable | None,
+        accounts: Mapping[str, Account],
+        available: dict[str, int],
+    ) -> None:
+        """Risk, route, funds: what becomes of one instruction. Changes `available` where money moves."""
+        terms, payer = taken.order.terms, taken.order.terms.payer_account
+        verdict = assess(risk, self._policy)
+        told = {"risk": verdict.to_json()}
+        try:
+            if verdict.outcome is Outcome.REFUSE:
+                taken.reject(verdict.reasons, told)
+                return
+            if isinstance(resolved, NotRoutable):
+                raise resolved
+            route = find_route(terms.payee, terms.amount_minor, resolved, accounts, self._core, self._at)
+            taken.route, taken.details = route, route.explanation()
+            taken.fee_minor = fee_for(route.channel, terms.amount_minor, batch=taken.order.batch_id is not None)
+            needed = terms.amount_minor + taken.fee_minor
+            if available[payer] < needed:
+                taken.reject(["insufficient-funds"], told)
+                return
+            available[payer] -= needed
+            if verdict.outcome is Outcome.HOLD:
+                taken.reasons = verdict.reasons
+                taken.step(State.HELD, told)
+                return
+            taken.step(State.ACCEPTED, told)
+            for state, facts in booking_steps(route):
+                taken.step(state, facts)
+            if route.channel is Channel.BOOK:
+                available[terms.payee.account] += terms.amount_minor
+        except NotRoutable as unclear:
+            taken.reject([unclear.reason], unclear.facts() | told)
+        except CalendarMissing as missing:
+            self._refused[taken.payment_id] = missing
+        finally:
+            taken.available_minor = available[payer]
+            if taken.state not in _COUNTED:  # what is not paid uses nothing of the day's limit
+                self._used[self._use(taken)] -= terms.amount_minor
+
+    def _write(self, kept: Sequence[Taken]) -> None:
+        if self._used:
+            self._store.set_use(self._used)
+        if not kept:
+            return
+        group_id = new_id()
+        self._store.add_instructions([_row(taken, group_id) for taken in kept], self._at)
+        booked = [taken for taken in kept if taken.state in MONEY_MOVED]
+        if transfers := [transfer for taken in booked for transfer in booking_transfers(taken)]:
+            self._core.post(transfers)
+        leaving = [taken for taken in booked if taken.state is State.BOOKED]
+        if leaving:
+            rows = [dispatch_of(taken.payment_id, taken.route, self._at) for taken in leaving]
+            self._store.add_dispatches(rows, self._at)
+        for taken in kept:
+            if taken.state is State.HELD:
+                self._hold(taken)
+        self._journal(kept, group_id)
+
+    def _hold(self, taken: Taken) -> None:
+        order = taken.order
+        self._core.hold(taken.payment_id, order.terms.payer_account, order.terms.amount_minor + taken.fee_minor)
+        approvals.hold(
+            self._services,
+            self._session,
+            payment_id=taken.payment_id,
+            tenant_id=order.tenant_id,
+            reasons=taken.reasons,
+            authorization_id=order.authorization.id,
+            at=self._at,
+        )
+
+    def _journal(self, kept: Sequence[Taken], group_id: str) -> None:
+        """One leaf for the group, which its members name by `group_id`; the digest is of one line for each of them."""
+        applications = {taken.order.application_id for taken in kept}
+        self._services.journal.append(
+            self._session,
+            "payments",
+            subject=group_id,
+            actor=applications.pop() if len(applications) == 1 else "platforms",
+            body={"payments": len(kept), "sha256": group_digest([_line(taken) for taken in kept])},
+        )
+
+
+def group_digest(lines: Iterable[str]) -> str:
+    """What the journal's leaf says of a group: SHA-256 over its members' lines in the order of their references."""
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def group_line(payment_id: str, state: str, document_sha256: str, authorization_id: str) -> str:
+    """One member of a group, in the state in which it was answered."""
+    return f"{payment_id} {state} {document_sha256} {authorization_id}\n"
+
+
+def movement_of(order: Order, at: datetime, *, first: bool = True) -> Movement:
+    """What risk control looks at. Of a batch the first item alone counts as an attempt."""
+    terms = order.terms
+    return Movement(
+        tenant_id=order.tenant_id,
+        application_id=order.application_id,
+        payer_account=terms.payer_account,
+        payee_account=terms.payee.account,
+        payee_name=terms.payee.name,
+        amount_minor=terms.amount_minor,
+        custody=str(order.authorization.custody),
+        at=at,
+        attempts=1 if first or order.batch_id is None else 0,
+    )
+
+
+def booking_steps(route: Route) -> list[tuple[State, dict[str, Any]]]:
+    """The steps from accepted on; within the bank the money has arrived when it is booked."""
+    kind = transfer_kind(route.channel).value
+    steps: list[tuple[State, dict[str, Any]]] = [(State.ROUTED, route.facts()), (State.BOOKED, {"transfer": kind})]
+    return [*steps, (State.SETTLED, {})] if route.channel is Channel.BOOK else steps
+
+
+def booking_transfers(taken: Taken) -> list[Transfer]:
+    """The payment, and its fee where there is one."""
+    assert taken.route is not None  # booked means routed
+    terms, channel = taken.order.terms, taken.route.channel
+    credit = credit_account(channel, terms.payee.account)
+    transfers = [Transfer(transfer_kind(channel), terms.payer_account, credit, terms.amount_minor, taken.payment_id)]
+    if taken.fee_minor:
+        fee = Transfer(TransferKind.FEE, terms.payer_account, FEE_ACCOUNT, taken.fee_minor, taken.payment_id)
+        transfers.append(fee)
+    return transfers
+
+
+def dispatch_of(payment_id: str, route: Route | None, at: datetime) -> tuple[str, datetime, bool]:
+    """The outbox row of a booked instruction: it leaves now, or when its channel opens."""
+    opens_at = route.choice.opens_at if route else None
+    return payment_id, opens_at or at, opens_at is not None
+
+
+def transfer_kind(channel: Channel) -> TransferKind:
+    """What booking an instruction is called in the ledger."""
+    return TransferKind.BOOK if channel is Channel.BOOK else TransferKind.CLEARING
+
+
+def credit_account(channel: Channel, payee_account: str) -> str:
+    """Where the payer's money goes: to the payee, or on its way."""
+    return payee_account if channel is Channel.BOOK else transit_account(channel)
+
+
+def _accounts_of(fresh: Iterable[Taken], resolved: dict[str, Resolution | NotRoutable | None]) -> set[str]:
+    numbers = set()
+    for taken in fresh:
+        terms, bank = taken.order.terms, resolved[taken.payment_id]
+        numbers.add(terms.payer_account)
+        if not isinstance(bank, NotRoutable) and is_here(bank):
+            numbers.add(terms.payee.account)
+    return numbers
+
+
+def _faults(order: Order, accounts: Mapping[str, Account], at: datetime) -> list[Fault]:
+    terms, faults = order.terms, []
+    payer = accounts.get(terms.payer_account)
+    if payer is None or payer.tenant_id != order.tenant_id:
+        faults.append(Fault("/payer_account", "account-unknown"))
+    if terms.payee.account == terms.payer_account:
+        faults.append(Fault("/payee/account", "same-as-payer"))
+    if terms.requested_at is not None:
+        if terms.requested_at > at + _CLOCK_SKEW:
+            faults.append(Fault("/requested_at", "in-the-future"))
+        elif terms.requested_at < at - _OLDEST_REQUEST:
+            faults.append(Fault("/requested_at", "too-old"))
+    return faults
+
+
+def _row(taken: Taken, group_id: str) -> tuple[Any, ...]:
+    """In the order of INSTRUCTION_COLUMNS."""
+    order, terms, route = taken.order, taken.order.terms, taken.route
+    return (
+        taken.payment_id,
+        order.tenant_id,
+        terms.instruction_id,
+        _document(taken),
+        order.document_sha256,
+        order.content_jti,
+        order.application_id,
+        order.authorization.id,
+        order.product_x5t_s256,
+        terms.amount_minor,
+        taken.fee_minor,
+        terms.payer_account,
+        terms.payee.account,
+        terms.payee.name,
+        terms.purpose,
+        route.clearing_code if route else terms.payee.clearing_code,
+        route.bank_id if route else None,
+        route.channel.value if route else None,
+        taken.state.value,
+        len(taken.trail),
+        _json(taken.reasons),
+        _json(taken.answer),
+        _json(taken.trail),
+        group_id,
+        order.batch_id,
+        order.position,
+    )
+
+
+def _document(taken: Taken) -> bytes | None:
+    """An item's document is its batch's; a held one is read again by itself when it is released."""
+    if taken.order.document is None and taken.state is State.HELD:
+        return taken.order.terms.model_dump_json(exclude_none=True).encode()
+    return taken.order.document
+
+
+def _line(taken: Taken) -> str:
+    return group_line(taken.payment_id, taken.state.value, taken.order.document_sha256, taken.order.authorization.id)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
