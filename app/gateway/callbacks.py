@@ -84,6 +84,11 @@ def make_callback(
     return CallbackRequest(url, headers, octets)
 
 
+def verify_callback_url(url: str) -> None:
+    """Raises CallbackRefused unless it is an absolute https URL that the bank could call."""
+    _parse(url)
+
+
 def resolve(host: str, port: int) -> Sequence[Address]:
     """The addresses of a name, in the system's order. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
