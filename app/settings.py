@@ -71,6 +71,9 @@ class Settings:
     pki_url: str = "http://localhost:8080"
     doors: frozenset[Door] = frozenset(Door)
     workshop_socket: Path | None = None
+    clearing_url: str | None = None
+    clearing_key: Path | None = None
+    ibps_limit_minor: int | None = None
     trusted_proxies: int = 0
     client_certificate_proxies: tuple[str, ...] = ()
     requests_per_minute: int = 6000
@@ -122,6 +125,9 @@ class _Reader:
             "pki_url": self._url("PKI_URL", None if production else "http://localhost:8080"),
             "doors": self._doors(),
             "workshop_socket": self._path("WORKSHOP_SOCKET"),
+            "clearing_url": self._optional("CLEARING_URL"),
+            "clearing_key": self._path("CLEARING_KEY"),
+            "ibps_limit_minor": self._number("IBPS_LIMIT_MINOR", 0, 0, 100_000_000) or None,
             "trusted_proxies": self._number("TRUSTED_PROXIES", 0, 0, 8),
             "client_certificate_proxies": self._networks("CLIENT_CERTIFICATE_PROXIES"),
             "requests_per_minute": self._number("REQUESTS_PER_MINUTE", 6000, 1, 10_000_000),
