@@ -209,6 +209,12 @@ EVENTS: dict[str, Label] = {
     "payment-outcome": ("清算结果", "Clearing outcome"),
     "payment-refused": ("付款被拒", "Payment refused"),
     "risk-list-changed": ("风险名单变更", "Risk list changed"),
+    "clearing-message-refused": ("清算报文无法处理", "Clearing message not understood"),
+    "dead-letter-replayed": ("重新投递", "Dead letter replayed"),
+    "callback-address-set": ("设置回调地址", "Callback address set"),
+    "payment-approved": ("复核通过付款", "Held payment approved"),
+    "payment-approval-refused": ("复核拒绝付款", "Held payment refused"),
+    "receipt-made": ("开具电子回单", "Receipt made"),
     "request-refused": ("接口请求被拒", "API request refused"),
     "directory-loaded": ("导入行名行号", "Bank directory loaded"),
 }
