@@ -6,8 +6,10 @@ Built on public libraries and the protocol's text alone; it shares no code with 
 from yunlian.enterprise import Enterprise
 from yunlian.errors import AnswerNotTrusted, OAuthRefused, Refused, YunlianError
 from yunlian.platform import Answer, AuthorizationRequest, Platform, Token
+from yunlian.remote import AgentRefused, RemoteEnterprise
 
 __all__ = [
+    "AgentRefused",
     "Answer",
     "AnswerNotTrusted",
     "AuthorizationRequest",
@@ -15,6 +17,7 @@ __all__ = [
     "OAuthRefused",
     "Platform",
     "Refused",
+    "RemoteEnterprise",
     "Token",
     "YunlianError",
 ]

@@ -1,8 +1,9 @@
-"""The `yunlian` command: make a key and CSR, fetch tokens, ask an enterprise, pay, explain a request.
+"""The `yunlian` command: register, enrol keys, fetch tokens, ask an enterprise, pay, explain a request, be an agent.
 
-Who we are stands in a JSON file (`--profile`, default yunlian.json), whose paths are relative to it:
-issuer, client_id, api_key, api_certificate, ca_file; for an enterprise's content also product_key,
-product_certificate, encryption_key.
+Who we are stands in a JSON file (`--profile`, default yunlian.json), whose paths are relative to it: issuer, client_id,
+api_key, api_certificate, ca_file; for an enterprise's content either agent and agent_token, or product_key,
+product_certificate, encryption_key. A key is a PEM file, a PKCS #12 file (.p12, .pfx) or a PKCS #11 URI; the file
+`key_password_file` has its password.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import base64
 import json
 import os
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from yunlian import Enterprise, Platform, YunlianError
+from yunlian import Enterprise, OAuthRefused, Platform, Refused, RemoteEnterprise, YunlianError, agent
+from yunlian.keys import PrivateKey, load_private_key
 from yunlian.platform import AuthorizationRequest
+from yunlian.remote import connect
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -70,7 +74,77 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("document", type=Path, help="the JSON document of the endpoint")
         command.add_argument("--refresh-token-file", type=Path, required=True)
         command.add_argument("--path", default="/api/v1/payments")
+    register = add("register", _register, "register an application with the bank's registration code")
+    register.add_argument("metadata", type=Path, help="JSON: client_name, redirect_uris, scope (RFC 7591)")
+    register.add_argument("--code-file", type=Path, required=True)
+    enrol = add("enrol", _enrol, "have the API key certified with the bank's enrolment code")
+    enrol.add_argument("csr", type=Path)
+    enrol.add_argument("certificate", type=Path, help="where to write the certificate and its chain (PEM)")
+    enrol.add_argument("--code-file", type=Path, required=True)
+    _add_agent(add("agent", lambda _: None, "the enterprise's side: sign after its own rules (agent.toml)"))
     return parser
+
+
+def _add_agent(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("serve", _agent_serve, "sign for a platform's client on loopback or a Unix socket"),
+        ("sign", _agent_sign, "sign one document and print the content"),
+        ("open", _agent_open, "print what the bank sealed in an answer"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        command.add_argument("agent", type=Path, help="the agent's TOML file")
+        if name == "sign":
+            command.add_argument("document", type=Path)
+            command.add_argument("--path", default="/api/v1/payments")
+        if name == "open":
+            command.add_argument("sealed", type=Path, help="a file with the JWE")
+
+
+def _agent_serve(options: argparse.Namespace) -> None:
+    loaded, values = agent.load_agent(options.agent)
+    token = (options.agent.parent / values["token_file"]).read_text().strip()
+    listen = values["listen"]
+    if not listen.rpartition(":")[2].isdigit():
+        listen = str(options.agent.parent / listen)
+    with agent.AgentServer(loaded, listen, token) as server:
+        address = server.server_address
+        at = address if isinstance(address, str) else f"{address[0]}:{address[1]}"
+        print(f"signing for {loaded.enterprise.urn} at {at}", flush=True)
+        server.serve_forever()
+
+
+def _agent_sign(options: argparse.Namespace) -> None:
+    loaded, _ = agent.load_agent(options.agent)
+    document = json.loads(options.document.read_text(encoding="utf-8"))
+    print(loaded.sign("POST", loaded.rules.issuer + options.path, document))
+
+
+def _agent_open(options: argparse.Namespace) -> None:
+    loaded, _ = agent.load_agent(options.agent)
+    _print(loaded.enterprise.open(options.sealed.read_text().strip()))
+
+
+def _register(options: argparse.Namespace) -> None:
+    """The profile needs issuer and ca_file only; the answer has the client_id for it."""
+    values = _profile(options.profile)
+    headers = {"Authorization": f"Bearer {options.code_file.read_text().strip()}"}
+    with _http(options.profile, values) as http:
+        answer = http.post("/oauth/register", json=json.loads(options.metadata.read_text()), headers=headers)
+    if answer.status_code != 201:
+        raise OAuthRefused(str(answer.json().get("error")), str(answer.json().get("error_description", "")))
+    _print(answer.json())
+
+
+def _enrol(options: argparse.Namespace) -> None:
+    asked = {"api": {"code": options.code_file.read_text().strip(), "csr": options.csr.read_text()}}
+    values = _profile(options.profile)
+    with _http(options.profile, values) as http:
+        answer = http.post("/enrol", json=asked, headers={"Accept": "application/pem-certificate-chain"})
+    if answer.status_code >= 400:
+        raise Refused(answer.status_code, answer.json())
+    options.certificate.write_bytes(answer.content)
 
 
 def _csr(options: argparse.Namespace) -> None:
@@ -142,19 +216,33 @@ def _platform(profile: Path) -> Platform:
     return Platform(
         values["issuer"],
         values["client_id"],
-        profile.parent / values["api_key"],
+        _key(profile, values, "api_key"),
         profile.parent / values["api_certificate"],
         profile.parent / values["ca_file"] if "ca_file" in values else None,
     )
 
 
-def _enterprise(profile: Path) -> Enterprise:
+def _enterprise(profile: Path) -> Enterprise | RemoteEnterprise:
     values = _profile(profile)
+    if "agent" in values:
+        return connect(profile, values)
     return Enterprise(
-        profile.parent / values["product_key"],
+        _key(profile, values, "product_key"),
         profile.parent / values["product_certificate"],
-        profile.parent / values["encryption_key"] if "encryption_key" in values else None,
+        _key(profile, values, "encryption_key") if "encryption_key" in values else None,
     )
+
+
+def _key(profile: Path, values: dict[str, str], name: str) -> PrivateKey:
+    source = values[name] if values[name].startswith("pkcs11:") else profile.parent / values[name]
+    password_file = values.get("key_password_file")
+    password = (profile.parent / password_file).read_bytes().strip() if password_file is not None else None
+    return load_private_key(source, password)
+
+
+def _http(profile: Path, values: dict[str, str]) -> httpx.Client:
+    ca_file = profile.parent / values["ca_file"] if "ca_file" in values else None
+    return httpx.Client(base_url=values["issuer"], verify=ssl.create_default_context(cafile=ca_file), timeout=30)
 
 
 def _profile(path: Path) -> dict[str, str]:

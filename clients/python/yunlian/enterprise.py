@@ -29,9 +29,9 @@ class Enterprise:
 
     def __init__(
         self,
-        product_key: Path | bytes | PrivateKey,
-        product_certificate: Path | bytes | x509.Certificate,
-        encryption_key: Path | bytes | PrivateKey | None = None,
+        product_key: Path | str | bytes | PrivateKey,
+        product_certificate: Path | str | bytes | x509.Certificate,
+        encryption_key: Path | str | bytes | PrivateKey | None = None,
     ) -> None:
         self._key = load_private_key(product_key)
         certificate = load_certificate(product_certificate)
@@ -55,6 +55,13 @@ class Enterprise:
             "jti": secrets.token_urlsafe(18),
             "document": document,
         }
+
+    def content(
+        self, document: Mapping[str, Any], *, issuer: str, client_id: str, method: str, url: str, now: datetime
+    ) -> str:
+        """The signed content of a request, as a JWS."""
+        claims = self.claims(document, issuer=issuer, client_id=client_id, method=method, url=url, now=now)
+        return self.sign(claims)
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         """The content as a JWS."""

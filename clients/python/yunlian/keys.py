@@ -1,4 +1,4 @@
-"""Keys and certificates: reading PEM, naming certificates, and the algorithm that goes with each key."""
+"""Keys and certificates: PEM, PKCS #12 and PKCS #11, names of certificates, the algorithm that goes with each key."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
+    pkcs12,
 )
 from http_message_signatures import HTTPSignatureAlgorithm, algorithms
 from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from yunlian.pkcs11_keys import SCHEME, load_token_key
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 JoseKey = ECKey | OKPKey | RSAKey
@@ -48,17 +51,25 @@ def algorithms_for(key: object) -> Algorithms:
     raise ValueError("the key is not EC P-256, EC P-384, Ed25519 or RSA of at least 2048 bits")
 
 
-def load_private_key(source: Path | bytes | PrivateKey, password: bytes | None = None) -> PrivateKey:
-    """A private key from a PEM file, PEM bytes, or as it is. Raises ValueError, OSError."""
+def load_private_key(source: Path | str | bytes | PrivateKey, password: bytes | None = None) -> PrivateKey:
+    """A private key from a file (PEM; PKCS #12 if it ends in `.p12` or `.pfx`), a PKCS #11 URI, PEM bytes, or as it is.
+
+    Raises ValueError, OSError.
+    """
     if isinstance(source, PrivateKey):
         return source
-    key = load_pem_private_key(_read(source), password)
+    if isinstance(source, str) and source.startswith(SCHEME):
+        key: object = load_token_key(source)
+    elif not isinstance(source, bytes) and Path(source).suffix in {".p12", ".pfx"}:
+        key = pkcs12.load_key_and_certificates(_read(source), password)[0]
+    else:
+        key = load_pem_private_key(_read(source), password)
     algorithms_for(key)
     assert isinstance(key, PrivateKey)
     return key
 
 
-def load_certificate(source: Path | bytes | x509.Certificate) -> x509.Certificate:
+def load_certificate(source: Path | str | bytes | x509.Certificate) -> x509.Certificate:
     """The first certificate of a PEM file or PEM bytes, or the certificate as it is. Raises ValueError, OSError."""
     if isinstance(source, x509.Certificate):
         return source
@@ -91,5 +102,5 @@ def jose_key(key: Any) -> JoseKey:
     return family.import_key(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
-def _read(source: Path | bytes) -> bytes:
+def _read(source: Path | str | bytes) -> bytes:
     return source if isinstance(source, bytes) else Path(source).read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import secrets
 import ssl
 from collections.abc import Callable, Mapping
@@ -25,9 +26,14 @@ from yunlian.enterprise import Enterprise
 from yunlian.errors import AnswerNotTrusted, OAuthRefused, Refused
 from yunlian.keys import JoseKey, PrivateKey, load_certificate, load_private_key, x5t_s256
 from yunlian.messages import Request, Response, sign_request, verify_answer
+from yunlian.remote import RemoteEnterprise
 
 ASSERTION_LIFETIME = 60  # seconds
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+Product = Enterprise | RemoteEnterprise
+"""Who signs content: keys of one's own, or the enterprise's agent."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,8 @@ class Platform:
         self,
         issuer: str,
         client_id: str,
-        api_key: Path | bytes | PrivateKey,
-        api_certificate: Path | bytes | x509.Certificate,
+        api_key: Path | str | bytes | PrivateKey,
+        api_certificate: Path | str | bytes | x509.Certificate,
         ca_file: Path | None = None,
         *,
         dpop_key: PrivateKey | None = None,
@@ -113,8 +119,14 @@ class Platform:
         keys: list[dict[str, Any]] = self._get_json(self.metadata["jwks_uri"])["keys"]
         return keys
 
-    def _verification_keys(self) -> dict[str, Any]:
-        return {key["kid"]: _public_key(key) for key in self._bank_keys if key.get("use") == "sig"}
+    def _verification_keys(self, answer: httpx.Response) -> dict[str, Any]:
+        """The bank's keys, fetched anew where the answer names one that is not known yet: keys are renewed."""
+        known = {key["kid"]: _public_key(key) for key in self._bank_keys if key.get("use") == "sig"}
+        named = re.search(r';keyid="([^"]+)"', answer.headers.get("Signature-Input", ""))
+        if named is not None and named[1] not in known:
+            del self._bank_keys
+            known = {key["kid"]: _public_key(key) for key in self._bank_keys if key.get("use") == "sig"}
+        return known
 
     def _encryption_key(self) -> tuple[JoseKey, str, str]:
         jwk = next(key for key in self._bank_keys if key.get("use") == "enc")
@@ -184,7 +196,7 @@ class Platform:
         document: Mapping[str, Any] | None,
         *,
         token: str,
-        enterprise: Enterprise | None = None,
+        enterprise: Product | None = None,
     ) -> Answer:
         """POST a document, sealed by the enterprise where one is given; GET where there is no document.
 
@@ -206,7 +218,7 @@ class Platform:
         document: Mapping[str, Any] | None,
         *,
         token: str,
-        enterprise: Enterprise | None = None,
+        enterprise: Product | None = None,
     ) -> tuple[Request, bytes | None]:
         """The signed request and its body, not sent yet."""
         method, url, now = "GET" if document is None else "POST", self.issuer + path, self._clock()
@@ -215,10 +227,11 @@ class Platform:
             headers = {"Authorization": f"DPoP {token}", "DPoP": self._prover.proof(method, url, token)}
         if document is not None and enterprise is not None:
             headers["Content-Type"] = "application/jose"
-            claims = enterprise.claims(
+            content = enterprise.content(
                 document, issuer=self.issuer, client_id=self.client_id, method=method, url=url, now=now
             )
-            body = enterprise.seal(claims, *self._encryption_key())
+            bank_key, algorithm, kid = self._encryption_key()
+            body = tokens.encrypt(content.encode(), bank_key, algorithm, {"kid": kid, "cty": "JWT"}).encode()
         elif document is not None:
             headers["Content-Type"] = "application/json"
             body = json.dumps(document, ensure_ascii=False).encode()
@@ -226,12 +239,12 @@ class Platform:
         sign_request(request, body, self._key, self._x5t, now)
         return request, body
 
-    def send(self, request: Request, body: bytes | None, enterprise: Enterprise | None = None) -> Answer:
+    def send(self, request: Request, body: bytes | None, enterprise: Product | None = None) -> Answer:
         """Send a prepared request and verify the answer. Raises as `call`."""
         response = self._http.request(request.method, request.url, headers=request.headers, content=body)
         self._keep_nonce(response)
         answer = Response(response.status_code, dict(response.headers), request)
-        verify_answer(answer, response.content, self._verification_keys(), self._clock)
+        verify_answer(answer, response.content, self._verification_keys(response), self._clock)
         content: dict[str, Any] = response.json()
         if response.status_code >= 400:
             raise Refused(response.status_code, content)
