@@ -19,6 +19,7 @@ from app.routing.banks import BANKS_BY_ID
 from kyc.errors import PolicyNotAllowed
 from kyc.liveness import get_liveness_policy
 from kyc.matching import get_match_policy
+from kyc.ports import Alignment
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -78,7 +79,8 @@ class Settings:
     client_certificate_proxies: tuple[str, ...] = ()
     requests_per_minute: int = 6000
     match_policy: str = "standard"
-    liveness_policy: str = "standard"
+    liveness_policy: str = "standard-flash"
+    landmarks: Alignment = Alignment.SIXTY_EIGHT_POINT
     home_bank: str = "icbc"
     max_body: int = 16 * 1024 * 1024
     log_level: str = "INFO"
@@ -103,7 +105,6 @@ class _Reader:
         profile = self._profile()
         var = Path(self._text("VAR", "var")).resolve()
         production = profile is RunProfile.PRODUCTION
-        demo_policy = "standard" if production else "demo"
         database = self._database("DATABASE_URL", None if production else f"sqlite:///{var}/yunlian.db")
         # Several machines share one PostgreSQL; a file on each would leave every machine with a part of the keys.
         shared = production and not database.startswith("sqlite:")
@@ -131,8 +132,9 @@ class _Reader:
             "trusted_proxies": self._number("TRUSTED_PROXIES", 0, 0, 8),
             "client_certificate_proxies": self._networks("CLIENT_CERTIFICATE_PROXIES"),
             "requests_per_minute": self._number("REQUESTS_PER_MINUTE", 6000, 1, 10_000_000),
-            "match_policy": self._policy("MATCH_POLICY", demo_policy, get_match_policy, production),
-            "liveness_policy": self._policy("LIVENESS_POLICY", demo_policy, get_liveness_policy, production),
+            "match_policy": self._policy("MATCH_POLICY", "standard", get_match_policy, production),
+            "liveness_policy": self._policy("LIVENESS_POLICY", "standard-flash", get_liveness_policy, production),
+            "landmarks": self._landmarks(),
             "home_bank": self._home_bank(),
             "max_body": self._number("MAX_BODY", 16 * 1024 * 1024, 1024, 1 << 30),
             "log_level": self._log_level(),
@@ -187,13 +189,20 @@ class _Reader:
             self._problems.append(f"YUNLIAN_{name} must begin with sqlite:/// or postgresql://")
         return value
 
-    def _policy(self, name: str, default: str, get: Callable[..., object], production: bool) -> str:
-        value = self._text(name, default)
+    def _policy(self, name: str, standard: str, get: Callable[..., object], production: bool) -> str:
+        value = self._text(name, standard if production else "demo")
         try:
             get(value, production=production)
         except PolicyNotAllowed as exc:
             self._problems.append(f"YUNLIAN_{name}: {exc}")
         return value
+
+    def _landmarks(self) -> Alignment:
+        try:
+            return Alignment(self._text("LANDMARKS", Alignment.SIXTY_EIGHT_POINT))
+        except ValueError:
+            self._problems.append(f"YUNLIAN_LANDMARKS is one of {', '.join(Alignment)}")
+            return Alignment.SIXTY_EIGHT_POINT
 
     def _log_level(self) -> str:
         value = self._text("LOG_LEVEL", "INFO").upper()

@@ -92,4 +92,25 @@ _WORDINGS = (
 
 4. I know that I may refuse any of the above and leave this signing, and that I may sign on paper at a branch instead. Withdrawing my consent to the processing of face information does not affect a signing completed before the withdrawal.""",
     ),
+    ConsentWording(
+        version="2026-2",
+        text_zh="""签署确认
+
+一、本人已完整阅读本次展示的合同文件，理解并同意其全部内容，确认以本人名义或者作为所代表企业的法定代表人签署该文件，签署是本人真实的意思表示。
+
+二、本人同意以电子签名方式签署该文件。签名私钥由本人的浏览器为本次签署生成，仅使用一次，仅由本人控制。本人知悉，依照《中华人民共和国电子签名法》第十三条、第十四条，可靠的电子签名与手写签名或者盖章具有同等的法律效力。
+
+三、签署前需核验本人身份与签署意愿。如以人脸方式核验，银行将在开启摄像头之前就人脸信息的处理另行征求本人的单独同意；本人可以不同意，改由工作人员协助核验。核验记录的摘要（不含图像）将写入本人的签名证书与本次签名。
+
+四、本人知悉可以不同意上述任何一项而退出本次签署，并可以选择到营业网点以纸质方式签署。""",
+        text_en="""Confirmation of signing
+
+1. I have read the whole of the contract document shown to me, understand it and agree to all of it. I sign it in my own name or as the legal representative of the enterprise I act for, and signing it is my true intent.
+
+2. I agree to sign this document by electronic signature. The private key is made by my browser for this one signature, is used once, and is controlled by me alone. I know that under Articles 13 and 14 of the Electronic Signature Law of the People's Republic of China a reliable electronic signature has the same legal force as a handwritten signature or a seal.
+
+3. Before I sign, my identity and my intent to sign are verified. If this is done by my face, the bank asks for my separate consent to the processing of face information before the camera opens; I may refuse and be verified by an officer instead. A digest of the record of the verification (without images) is written into my signing certificate and into this signature.
+
+4. I know that I may refuse any of the above and leave this signing, and that I may sign on paper at a branch instead.""",
+    ),
 )

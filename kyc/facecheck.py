@@ -152,9 +152,13 @@ def _policies(request: FaceCheckRequest) -> tuple[MatchPolicy, LivenessPolicy]:
     )
 
 
+def can_measure(landmarks: Alignment, match_policy: MatchPolicy, policy: LivenessPolicy) -> bool:
+    """Whether this landmark model is enough for what the policies ask for."""
+    return landmarks is Alignment.SIXTY_EIGHT_POINT or {policy.landmarks, *match_policy.alignments} == {landmarks}
+
+
 def _require_landmarks(engine: FaceEngine, match_policy: MatchPolicy, policy: LivenessPolicy) -> None:
-    needed = {policy.landmarks, *match_policy.alignments}
-    if engine.landmark_model is Alignment.FIVE_POINT and needed != {Alignment.FIVE_POINT}:
+    if not can_measure(engine.landmark_model, match_policy, policy):
         raise PolicyNotAllowed("the policies need 68 landmarks, and that model is switched off")
 
 

@@ -27,6 +27,7 @@ from app.proofing.problems import (
     FaceChallengeSpent,
     FaceCheckLocked,
     FaceCheckNeeded,
+    FaceCheckOff,
     NoPortrait,
     OtherFaceWording,
     TooManyChallenges,
@@ -35,8 +36,9 @@ from app.proofing.problems import (
 from app.proofing.wording import face_wording
 from kyc.capture import Frame
 from kyc.errors import KycError, PortraitRejected
-from kyc.facecheck import FaceCheckRequest, FaceCheckResult, RefusedCapture, examine_face
+from kyc.facecheck import FaceCheckRequest, FaceCheckResult, RefusedCapture, can_measure, examine_face
 from kyc.liveness import NonceBinding, get_liveness_policy, new_binding, new_challenge, parse_challenge
+from kyc.matching import get_match_policy
 from kyc.ports import Assurance, Portrait
 
 if TYPE_CHECKING:
@@ -77,7 +79,8 @@ def begin_face_check(
     """A challenge as the page reads it, for `holder` alone, bound to what was shown and the wording agreed to.
 
     `face_wording_sha256` is the separate consent that the person gave on this page before the camera; it is
-    journaled. Raises OtherFaceWording, NoPortrait, FaceCheckLocked, TooManyTries, TooManyChallenges, NotFound.
+    journaled. Raises OtherFaceWording, NoPortrait, FaceCheckOff, FaceCheckLocked, TooManyTries, TooManyChallenges,
+    NotFound.
     """
     settings, now, wording = services.settings, services.clock(), face_wording()
     if face_wording_sha256 != wording.sha256.hex():
@@ -89,6 +92,9 @@ def begin_face_check(
         raise NoPortrait("the bank holds no portrait to compare with")
     _require_admissible(services, session, person_id, now)
     policy = get_liveness_policy(settings.liveness_policy, production=settings.production)
+    match_policy = get_match_policy(settings.match_policy, production=settings.production)
+    if not can_measure(settings.landmarks, match_policy, policy):
+        raise FaceCheckOff("the landmark model that the policies need is switched off")
     binding = new_binding(shown_sha256, wording_sha256)
     challenge = new_challenge(binding.nonce(), policy, now)
     check = FaceCheck(
@@ -216,6 +222,7 @@ def _request(
         match_policy=settings.match_policy,
         production=settings.production,
         earlier=earlier,
+        landmarks=settings.landmarks,
         face_wording_sha256=bytes.fromhex(check.face_wording_sha256 or ""),
     )
 

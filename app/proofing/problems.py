@@ -46,6 +46,12 @@ class FaceCheckNeeded(Problem):
     status, code = HTTPStatus.CONFLICT, "face-check-needed"
 
 
+class FaceCheckOff(Problem):
+    """The operator switched off what the face check needs; the officer-assisted way remains."""
+
+    status, code = HTTPStatus.CONFLICT, "face-check-off"
+
+
 class NoPortrait(Problem):
     """The bank holds no reference portrait of this person."""
 
@@ -96,6 +102,7 @@ TEXTS = {
     "face-challenges-spent": "请求核验的次数过多，请一刻钟后再试，或申请人工协助核验。",
     "challenge-spent": "本次验证已失效，请重新开始。",
     "face-check-needed": "请先完成刷脸核验，再确认此操作。",
+    "face-check-off": "本行未启用刷脸核验，请选择人工协助核验。",
     "no-portrait": "银行未留存您的比对照片，请联系客户经理。",
     "other-face-wording": "人脸信息同意书已更新，请刷新页面重新阅读。",
     "face-check-locked": "多次未通过，刷脸核验已暂停一小时。您可以稍后再试，或申请人工协助核验。",

@@ -37,12 +37,11 @@ class Read(Message):
 
 
 class Consent(Message):
-    """Agreement to exactly this wording for exactly this document, and the separate consent to face information."""
+    """Agreement to exactly this wording for exactly this document."""
 
     consent_sha256: Sha256Hex
     document_sha256: Sha256Hex
     agree: Agreed
-    face_information: Agreed
 
 
 class Key(Message):

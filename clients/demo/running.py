@@ -40,8 +40,11 @@ class Running:
 
 
 @contextmanager
-def running_service(var: Path, *, with_contract: bool = False) -> Iterator[Running]:
-    """Prepare `var`, start all processes, wait until every door answers; end them all on the way out."""
+def running_service(var: Path, *, with_contract: bool = False, **settings: str) -> Iterator[Running]:
+    """Prepare `var`, start all processes, wait until every door answers; end them all on the way out.
+
+    `settings` are the service's own, without their prefix, for example LIVENESS_POLICY.
+    """
     people, platforms, pki = (f"localhost:{port}" for port in _free_ports(3))
     log_ins = prepare(
         var,
@@ -53,6 +56,7 @@ def running_service(var: Path, *, with_contract: bool = False) -> Iterator[Runni
         PLATFORMS_BIND=platforms,
         PKI_BIND=pki,
         API_WORKERS="1",
+        **settings,
     )
     service = Running(
         f"https://{people}", f"https://{platforms}", f"http://{pki}", var, {entry.login: entry for entry in log_ins}

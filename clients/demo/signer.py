@@ -49,12 +49,11 @@ class Signer:
         return self.call("read", {"document_sha256": sha256})
 
     def consent(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Agree to the wording and, separately, to the use of face information."""
+        """Agree to the wording."""
         message = {
             "consent_sha256": state["consent"]["sha256"],
             "document_sha256": state["contract"]["document_sha256"],
             "agree": True,
-            "face_information": True,
         }
         return self.call("consent", message)
 
@@ -69,7 +68,9 @@ class Signer:
 
     def answer_face(self, challenge: dict[str, Any], puppet: Puppet) -> dict[str, Any]:
         """Do before the camera what the challenge asks for."""
-        performed = puppet.perform(challenge["actions"], frames_per_action=challenge["frames_per_action"])
+        performed = puppet.perform(
+            challenge["actions"], frames_per_action=challenge["frames_per_action"], colours=challenge["colours"]
+        )
         pictures = [picture for _, _, picture in performed]
         nonce = base64.urlsafe_b64decode(challenge["nonce"] + "=")
         meta = {

@@ -42,7 +42,7 @@ def test_production_starts_with_what_it_needs() -> None:
     settings = Settings.from_env(PRODUCTION)
     assert settings.production
     assert settings.profile is RunProfile.PRODUCTION
-    assert (settings.match_policy, settings.liveness_policy) == ("standard", "standard")
+    assert (settings.match_policy, settings.liveness_policy) == ("standard", "standard-flash")
     assert settings.people_url == "https://sign.bank.example"
     assert settings.doors == frozenset(Door)
 

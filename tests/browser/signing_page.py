@@ -16,8 +16,8 @@ document.addEventListener('securitypolicyviolation', (event) => {
   window.reportViolation(`${event.violatedDirective}: ${event.blockedURI}`);
 });
 new MutationObserver((changes) => {
-  for (const { target } of changes) window.reportCue(target.dataset.cue);
-}).observe(document, { subtree: true, attributeFilter: ['data-cue'] });
+  for (const { target } of changes) window.reportCue(target.dataset.colour ?? target.dataset.cue);
+}).observe(document, { subtree: true, attributeFilter: ['data-cue', 'data-colour'] });
 const generateKey = crypto.subtle.generateKey.bind(crypto.subtle);
 crypto.subtle.generateKey = async (...wanted) => {
   const pair = await generateKey(...wanted);
@@ -36,7 +36,7 @@ class SigningPage:
     """
 
     def __init__(self, context: BrowserContext, show: Callable[[str], None]) -> None:
-        """`show` hears of every instruction to the person: the name of an action, or nothing."""
+        """`show` hears of every instruction to the person, the name of an action or nothing, and of every colour."""
         self.faults: list[str] = []
         self.keys: list[tuple[bool, bytes]] = []
         self.page: Page = context.new_page()
@@ -97,10 +97,15 @@ class SigningPage:
         self.consent()
 
     def show_face(self) -> None:
-        """Press the button; the camera's person does what the stage says."""
-        self.page.locator("#face-start").click()
+        """Consent and press the button; the camera's person does what the stage says."""
+        self.open_camera()
         expect(self.page.locator("#face-live")).to_be_visible()
         expect(self.page.locator("#face-live")).to_be_hidden(timeout=JUDGEMENT)
+
+    def open_camera(self) -> None:
+        """The separate consent, and the button."""
+        self.page.locator("#face-agree").check()
+        self.page.locator("#face-start").click()
 
     def tab_to(self, selector: str) -> None:
         """Move the focus by the keyboard until it is there."""

@@ -99,7 +99,7 @@ def test_without_a_camera_the_page_says_why_and_offers_assistance(
     with launch(trusted, *arguments) as browser, browser.new_context(**PHONE) as context:
         phone = SigningPage(context, show=lambda cue: None)
         phone.go_to_face_check(link, LAST6)
-        phone.page.locator("#face-start").click()
+        phone.open_camera()
         expect(phone.problem).to_contain_text(reason)
         phone.step("face").get_by_role("link", name="人工协助").click()
         expect(phone.page.get_by_role("heading", name="不使用刷脸也可以签署")).to_be_visible()
@@ -121,12 +121,14 @@ def test_the_keyboard_alone_reaches_the_face_check(chromium: Browser, link: str)
         expect(desk.page.locator("#read-button")).to_be_enabled()
         desk.page.keyboard.press("Enter")
         expect(desk.step("consent")).to_be_visible()
-        for name in ("agree", "face_information"):
-            desk.tab_to(f'[name="{name}"]')
-            desk.page.keyboard.press("Space")
+        desk.tab_to('[name="agree"]')
+        desk.page.keyboard.press("Space")
         desk.tab_to("#consent-button")
         desk.page.keyboard.press("Enter")
         expect(desk.step("face")).to_be_visible()
+        expect(desk.page.locator("#face-start")).to_be_disabled()
+        desk.tab_to("#face-agree")
+        desk.page.keyboard.press("Space")
         desk.tab_to("#face-start")
         assert desk.faults == []
 

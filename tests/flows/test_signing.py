@@ -123,7 +123,7 @@ def test_each_step_before_its_time_is_refused_and_changes_nothing(ceremony: Cere
         wording = state["consent"]["sha256"]
 
     def attempts(phone: Signer) -> dict[str, Callable[[], object]]:
-        agreement = {"consent_sha256": wording, "document_sha256": sha256, "agree": True, "face_information": True}
+        agreement = {"consent_sha256": wording, "document_sha256": sha256, "agree": True}
         meta = {"nonce": "A" * 43, "chain": "0" * 64, "frames": [{"action": 0, "at_ms": 0}]}
         file = [("frame", ("0.jpg", b"", "image/jpeg"))]
         key = {"spki": b64(spki), "proof": b64(bytes(64))}

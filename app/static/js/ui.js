@@ -85,6 +85,13 @@ export function bilingual(zh, en) {
   return pair;
 }
 
+export const byId = (id) => document.getElementById(id);
+
+/** Replace what an element says. */
+export function say(target, [zh, en]) {
+  target.replaceChildren(bilingual(zh, en));
+}
+
 export function element(name, className = "") {
   const made = document.createElement(name);
   if (className) made.className = className;

@@ -73,7 +73,9 @@ def begin(services: Services, person_id: str, **other: Any) -> dict[str, Any]:
 def finish(
     services: Services, person_id: str, challenge: dict[str, Any], puppet: Puppet, *, holder: str = ASKED["holder"]
 ) -> PassedFaceCheck:
-    shots = puppet.perform(challenge["actions"], frames_per_action=challenge["frames_per_action"])
+    shots = puppet.perform(
+        challenge["actions"], frames_per_action=challenge["frames_per_action"], colours=challenge["colours"]
+    )
     pictures = [picture for *_, picture in shots]
     nonce = base64.urlsafe_b64decode(challenge["nonce"] + "=")
     meta = FaceMeta(

@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment, FileSystemLoader
 
+from kyc.liveness import MOVEMENTS, Action
+
 APP = Path(__file__).parents[3] / "app"
-SIGNING_TEMPLATES = sorted((APP / "templates/signing").glob("*.html"))
+FACE_CHECK = APP / "templates/proofing/_face_check.html"
+SIGNING_TEMPLATES = [*sorted((APP / "templates/signing").glob("*.html")), FACE_CHECK]
 TEMPLATES = [APP / "templates/base.html", APP / "templates/_macros.html", *SIGNING_TEMPLATES]
 SCRIPTS = sorted((APP / "static/js").rglob("*.js"))
-SIGNING_SCRIPTS = sorted((APP / "static/js/signing").glob("*.js"))
+FACE_SCRIPTS = sorted((APP / "static/js/face").glob("*.js"))
+SIGNING_SCRIPTS = [*sorted((APP / "static/js/signing").glob("*.js")), *FACE_SCRIPTS]
 
 TEXT_AS_CODE = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function"
 
@@ -55,6 +59,28 @@ def test_every_element_the_scripts_ask_for_is_on_the_page() -> None:
     asked = set(re.findall(r'byId\("([\w-]+)"\)', scripts))
     assert asked
     assert {name for name in asked if f'id="{name}"' not in page} == set()
+
+
+def test_the_face_check_needs_nothing_of_the_page_it_stands_on() -> None:
+    page, scripts = FACE_CHECK.read_text(), "".join(script.read_text() for script in FACE_SCRIPTS)
+    asked = set(re.findall(r'byId\("([\w-]+)"\)', scripts))
+    assert asked
+    assert {name for name in asked if f'id="{name}"' not in page} == set()
+
+
+def test_every_check_of_a_person_has_advice_and_every_action_an_instruction() -> None:
+    texts = (APP / "static/js/face/texts.js").read_text()
+    advice, moves = (texts[texts.index(f"export const {name}") :].split("};")[0] for name in ("ADVICE", "MOVES"))
+    for action in Action:
+        assert re.search(rf'"?{action}"?: \[', moves), action
+    for check in (*MOVEMENTS, "depth-on-turn", "same-person", "repeated-capture", "flash-response", "eye-distance-px"):
+        assert re.search(rf'"?{check}"?: ', advice), check
+
+
+def test_colours_change_less_than_twice_a_second() -> None:
+    source = (APP / "static/js/face/capture.js").read_text()
+    [held] = re.findall(r"const COLOUR_MS = (\d+);", source)
+    assert int(held) > 500
 
 
 def test_every_icon_used_is_in_the_sprite() -> None:

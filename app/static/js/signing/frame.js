@@ -1,16 +1,10 @@
 // What surrounds the steps: the summary above, the progress bar, the one place for problems, the step shown.
 
-import { beijingTime, bilingual, element } from "../ui.js";
-import { Problem } from "./api.js";
-import { ROLES, STEP_NAMES, UNEXPECTED } from "./texts.js";
+import { Problem, UNEXPECTED } from "../api.js";
+import { beijingTime, byId, element, say } from "../ui.js";
+import { ROLES, STEP_NAMES } from "./texts.js";
 
 const STEPS = Object.keys(STEP_NAMES);
-export const byId = (id) => document.getElementById(id);
-
-export function say(target, [zh, en]) {
-  target.replaceChildren(bilingual(zh, en));
-}
-
 export function showMatter({ contract, expires_at }) {
   byId("contract-title").textContent = contract.title;
   byId("contract-number").textContent = contract.number;

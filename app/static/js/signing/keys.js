@@ -1,8 +1,8 @@
 // The key of one signature. It is made here, cannot be exported, signs twice and is gone:
 // only the signer ever controls it (Electronic Signature Law of the PRC, Article 13).
 
-import { Problem } from "./api.js";
-import { toBase64 } from "./bytes.js";
+import { Problem } from "../api.js";
+import { toBase64 } from "../bytes.js";
 import { MALFORMED_ATTRIBUTES } from "./texts.js";
 
 const CURVE = { name: "ECDSA", namedCurve: "P-256" };

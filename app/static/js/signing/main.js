@@ -1,10 +1,12 @@
 // The signing page, from top to bottom as the person meets it. The server decides every step; this page only shows
 // the step of the last state and sends the act that belongs to it.
 
-import { Problem, SigningApi } from "./api.js";
-import { sha256, toHex } from "./bytes.js";
-import { FaceCheck } from "./face.js";
-import { byId, clearProblem, say, showMatter, showProblem, showStep, whileBusy } from "./frame.js";
+import { Problem } from "../api.js";
+import { sha256, toHex } from "../bytes.js";
+import { FaceCheck } from "../face/check.js";
+import { byId, say } from "../ui.js";
+import { SigningApi } from "./api.js";
+import { clearProblem, showMatter, showProblem, showStep, whileBusy } from "./frame.js";
 import { canMakeKeys } from "./keys.js";
 import { Reader } from "./read.js";
 import { sign } from "./sign.js";
@@ -32,6 +34,7 @@ const prepare = {
     byId("consent-en").textContent = state.consent.text_en;
     byId("consent-version").textContent = state.consent.version;
   },
+  face: () => faceCheck.prepare(state.face_consent),
   sign: () => climb(""),
   done: () => {
     if (state.verification_url) byId("verify").href = state.verification_url;
@@ -91,7 +94,7 @@ consentForm.addEventListener("submit", (event) => {
 });
 
 // 4 Face
-byId("face-start").addEventListener("click", (event) => act(event.currentTarget, () => faceCheck.run(state.face_consent.sha256)));
+byId("face-start").addEventListener("click", (event) => act(event.currentTarget, () => faceCheck.run()));
 
 // 5 Sign
 byId("sign-button").addEventListener("click", (event) => {

@@ -1,9 +1,8 @@
 // Step 2. Every page must have been on the screen before the person can say that the contract was read.
 
-import { element } from "../ui.js";
-import { Problem } from "./api.js";
-import { sha256, toHex } from "./bytes.js";
-import { byId, say } from "./frame.js";
+import { Problem } from "../api.js";
+import { sha256, toHex } from "../bytes.js";
+import { byId, element, say } from "../ui.js";
 import { DOCUMENT_DIFFERS, PAGE_FAILED, READ_DONE, READ_ON, RELOAD } from "./texts.js";
 
 const COVERED = "80px";  // of the screen's bottom, by the bar with the button

@@ -1,6 +1,6 @@
 // Step 5. One key, one certificate, one signature, in this order; a failure on the way begins again with a new key.
 
-import { fromBase64, fromBase64Url } from "./bytes.js";
+import { fromBase64, fromBase64Url } from "../bytes.js";
 import { OneTimeKey } from "./keys.js";
 
 /** Sign the contract; `climb(rung)` tells the page which rung of the ladder is reached. Answers the new state. */
