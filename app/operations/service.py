@@ -130,4 +130,4 @@ def send_contract(services: Services, message: NewContract, account: Account) ->
     )
     with services.transaction() as session:
         links = signing.send(services, session, contract_id=contract.id, actor=account.id)
-    return SentContract(contract, links)
+        return SentContract(signing.get_contract(session, contract.id), links)

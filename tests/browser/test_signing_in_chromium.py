@@ -50,10 +50,15 @@ def test_reads_consents_shows_a_face_and_signs(phone: SigningPage, link: str, se
     phone.show_face()
     expect(phone.step("sign"), "the face check passes").to_be_visible()
     phone.sign()
-    with phone.page.expect_download() as download:
-        phone.page.get_by_role("link", name="下载已签署的合同").click()
     pdf = tmp_path / "signed.pdf"
-    download.value.save_as(pdf)
+    # Soon after, the bank seals the contract and adds what is needed to verify it without the service.
+    for _ in range(60):
+        with phone.page.expect_download() as download:
+            phone.page.get_by_role("link", name="下载已签署的合同").click()
+        download.value.save_as(pdf)
+        if pdf.read_bytes().count(b"/ByteRange") > 1:
+            break
+        phone.page.wait_for_timeout(500)
 
     signature = representatives_signature(pdf, service)
     assert signature.certificate is not None
@@ -140,5 +145,6 @@ def representatives_signature(pdf: Path, service: Running) -> SignatureEntry:
     assert report.verdict is Verdict.VALID, report.explanation
     if shutil.which("pdfsig"):
         printed = subprocess.run(["pdfsig", pdf], capture_output=True, text=True, check=True).stdout
-        assert printed.count("Signature is Valid.") == printed.count("Signature Validation:") >= 1
+        # The representative's and the bank's; Debian's pdfsig does not verify document time stamps.
+        assert printed.count("Signature is Valid.") == 2, printed
     return report.signatures[0]
