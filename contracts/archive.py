@@ -1,8 +1,14 @@
-"""Long-term archive form: validation data and a document time stamp (PAdES B-LTA, ETSI EN 319 142-1 §5.5)."""
+"""Long-term archive form: validation data and a document time stamp (PAdES B-LTA, ETSI EN 319 142-1 §5.5).
+
+A time stamp holds as long as its certificate and its algorithms. Before either ends, a new one is put over the whole,
+together with the revocation data of the old one: so what was proven once stays proven, for as long as somebody renews.
+What was forgotten cannot be renewed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from io import BytesIO
 
 from asn1crypto import crl, ocsp
@@ -14,13 +20,18 @@ from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigObj
 from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 
-from contracts import cms
+from contracts import cms, der
 from contracts.errors import SigningFailed
 from contracts.ports import TimestampSource
-from contracts.revisions import RevisionWriter
+from contracts.revisions import RevisionWriter, read
+from contracts.signed_data import open_signed_data
 from contracts.signing import RESERVED_BYTES, fill_contents, pyhanko_errors
+from contracts.validation import verify_document
+from pki.path import RevocationLookup, TrustPolicy
 
 FIELD_PREFIX = "archive-timestamp-"
+RENEWAL_MARGIN = timedelta(days=365)
+"""Renewing fails for weeks before anything is lost: authorities close, keys are lost, jobs stand still."""
 
 
 def archive(
@@ -33,8 +44,9 @@ def archive(
 ) -> bytes:
     """Embed validation data (DER) in the document security store and time-stamp the whole, in one revision.
 
-    To be repeated before the last time stamp's certificate or algorithms wear out. Raises
-    SigningFailed for an unsigned or unreadable file or unreadable validation data, TimestampFailed.
+    `certificates` are those of all chains, the root among them, because other validators look for it there. The CRLs
+    of an authority that publishes deltas come with their delta, which such validators insist on (RFC 5280 §5.2.6).
+    Raises SigningFailed for an unsigned or unreadable file or unreadable validation data, TimestampFailed.
     """
     with pyhanko_errors():
         writer = RevisionWriter.of(pdf)
@@ -64,3 +76,45 @@ def archive(
         prepared.reserved_region_end,
         token.dump(),
     )
+
+
+def renew(
+    pdf: bytes,
+    timestamps: TimestampSource,
+    trust: TrustPolicy,
+    at: datetime,
+    *,
+    certificates: Iterable[x509.Certificate] = (),
+    ocsp_responses: Iterable[bytes] = (),
+    crls: Iterable[bytes] = (),
+    revocation: RevocationLookup | None = None,
+) -> bytes:
+    """Extend an archived document, which is VALID as of `at`, by the newest time stamp's revocation data and another
+    time stamp. Arguments as for `archive` and `contracts.validation.validate`.
+
+    Raises DocumentNotValid, because a new time stamp over a broken proof would only hide the break; and what
+    `archive` raises.
+    """
+    answers, lists = tuple(ocsp_responses), tuple(crls)
+    verify_document(pdf, trust, at, revocation=revocation, crls=lists, ocsp_responses=answers)
+    return archive(pdf, timestamps, certificates=certificates, ocsp_responses=answers, crls=lists)
+
+
+def proof_ends_at(pdf: bytes) -> datetime:
+    """When the newest time stamp's chain ends, as far as the token carries it: renew well before that.
+
+    Raises SigningFailed where the file cannot be read or carries no time stamp.
+    """
+    with pyhanko_errors():
+        newest = read(pdf).embedded_signatures[-1]
+        opened = open_signed_data(der.first(newest.pkcs7_content).whole)
+        if newest.sig_object_type != "/DocTimeStamp":
+            if opened.token is None:
+                raise SigningFailed("there is no time stamp to renew")
+            opened = open_signed_data(opened.token)
+        return min(x509.load_der_x509_certificate(c).not_valid_after_utc for c in opened.certificates)
+
+
+def is_renewal_due(pdf: bytes, at: datetime) -> bool:
+    """Whether the time stamp ends within RENEWAL_MARGIN. Raises SigningFailed."""
+    return proof_ends_at(pdf) - at < RENEWAL_MARGIN

@@ -129,8 +129,9 @@ def validate(
         return verdict(Verdict.INVALID, SubIndication.FORMAT_FAILURE, why)
 
     covers = entries[-1].coverage == SignatureCoverageLevel.ENTIRE_FILE.name
-    for outcome in (Verdict.INVALID, Verdict.INDETERMINATE):
-        for entry in entries:
+    # What is certain comes first; of what is not, the newest, because its want of proof leaves the older without.
+    for outcome, order in ((Verdict.INVALID, entries), (Verdict.INDETERMINATE, entries[::-1])):
+        for entry in order:
             if entry.verdict is outcome:
                 why = f"{entry.field}: {entry.explanation}"
                 return verdict(outcome, entry.sub_indication, why, covers, entries, unsigned)

@@ -24,7 +24,7 @@ from pki.assembly import CertificateRequest, PublicationUrls, Subject
 from pki.authority import IssuingAuthority, create_root, sign_issuing
 from pki.identifiers import organization_identifier, signature_urn, uscc_check_digit
 from pki.path import TrustPolicy
-from pki.profiles import LOG, SEAL, SIGNER, TSA
+from pki.profiles import LOG, SEAL, SIGNER, TSA, Profile
 from pki.revocation import GOOD, RevocationState, build_crl
 from pki.timestamp import TimestampAuthority
 from pki.translog import leaf_hash, node_hash
@@ -107,16 +107,15 @@ class Timestamps:
 class Hierarchy:
     """Root, issuing authorities for signers and services, time-stamp authority, the bank's seal."""
 
-    def __init__(self) -> None:
+    def __init__(self, timestamp_profile: Profile = TSA) -> None:
+        # no longer than the certificates last: other validators lose the signature afterwards
+        self.crl_lifetimes = {"signer": timedelta(minutes=5)}
         self.clock = Clock(NOW - timedelta(days=30))
         urls = PublicationUrls("http://localhost:8080")
         self.root = create_root(Subject("测试根", organization="测试"), _key(), urls, self.clock)
         self.signers, self.services = (self._issuing(name, urls) for name in ("signer", "service"))
-        tsa_key, self.seal_key = _key(), _key()
-        tsa = self._issue(self.services, TSA, Subject("时间戳", organization="测试银行"), tsa_key)
-        self.timestamp_certificate = tsa
-        chain = (self.services.certificate, self.root.certificate)
-        self.timestamps = Timestamps(TimestampAuthority(tsa, chain, tsa_key, self.clock))
+        self.seal_key = _key()
+        self.renew_timestamps(timestamp_profile)
         self.seal = self._issue(
             self.services,
             SEAL,
@@ -130,12 +129,33 @@ class Hierarchy:
         self.trust = TrustPolicy((self.root.certificate,), (self.signers.certificate, self.services.certificate))
         self.clock.now = NOW
 
+    def renew_timestamps(self, profile: Profile = TSA) -> None:
+        """A time-stamp authority with a new key and certificate, valid from now."""
+        key = _key()
+        self.timestamp_certificate = self._issue(
+            self.services, profile, Subject("时间戳", organization="测试银行"), key
+        )
+        chain = (self.services.certificate, self.root.certificate)
+        self.timestamps = Timestamps(TimestampAuthority(self.timestamp_certificate, chain, key, self.clock))
+
+    @property
+    def authorities(self) -> list[x509.Certificate]:
+        return [self.root.certificate, self.services.certificate, self.signers.certificate]
+
     def crls(self, at: datetime | None = None, **revoked: Any) -> list[bytes]:
-        """A complete CRL of each authority for the week after `at`."""
+        """A complete CRL of each authority for the week from `at`, and its delta; revoked by name of the authority."""
         at = at or self.clock.now
         return [
-            build_crl(a, revoked.get(a.name, ()), 1, at - timedelta(hours=1), at + timedelta(days=7))
-            for a in (self.root, self.services, self.signers)
+            build_crl(
+                authority,
+                revoked.get(authority.name, ()),
+                1 + is_delta,
+                at,
+                at + self.crl_lifetimes.get(authority.name, timedelta(days=7)),
+                delta_of=1 if is_delta else None,
+            )
+            for authority in (self.root, self.services, self.signers)
+            for is_delta in (False, True)
         ]
 
     def signer(self, binding: SignatureBinding) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -218,8 +238,8 @@ def hierarchy() -> Hierarchy:
 
 
 @pytest.fixture(scope="session")
-def sign_contract(hierarchy: Hierarchy) -> Callable[[], SignedContract]:
-    def sign() -> SignedContract:
+def sign_contract() -> Callable[[Hierarchy], SignedContract]:
+    def sign(hierarchy: Hierarchy) -> SignedContract:
         rendered = render("product-service-agreement", TERMS)
         prepared = prepare_document(rendered.pdf, rendered.places)
         binding = SignatureBinding(
@@ -241,18 +261,12 @@ def sign_contract(hierarchy: Hierarchy) -> Callable[[], SignedContract]:
             at=NOW,
             seal=seals.company_seal(TERMS["bank"]["name"], BANK_USCC),
         )
-        authorities = (hierarchy.root, hierarchy.services, hierarchy.signers)
-        archived = archive(
-            twice,
-            hierarchy.timestamps,
-            certificates=[authority.certificate for authority in authorities],
-            crls=hierarchy.crls(),
-        )
+        archived = archive(twice, hierarchy.timestamps, certificates=hierarchy.authorities, crls=hierarchy.crls())
         return SignedContract(rendered, prepared, binding, certificate, once, twice, archived)
 
     return sign
 
 
 @pytest.fixture(scope="session")
-def contract(sign_contract: Callable[[], SignedContract]) -> SignedContract:
-    return sign_contract()
+def contract(hierarchy: Hierarchy, sign_contract: Callable[[Hierarchy], SignedContract]) -> SignedContract:
+    return sign_contract(hierarchy)

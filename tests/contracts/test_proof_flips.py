@@ -50,8 +50,11 @@ def flip(pdf, offset):
     return bytes(changed)
 
 
-def judge(work):
-    pdf, offsets, trust, now, records, original = work
+STAGE = {}  # inherited by forked workers: certificates cannot be pickled
+
+
+def judge(offsets):
+    pdf, trust, now, records, original = STAGE["work"]
     outcomes, accepted = Counter(), []
     for offset in offsets:
         changed = flip(pdf, offset)
@@ -67,7 +70,8 @@ def test_proof_no_changed_byte_is_accepted(contract, hierarchy, now, records, st
     pdf = getattr(contract, state)
     original, offsets = picture(pdf), list(interesting(pdf))
     assert validate(pdf, hierarchy.trust, now, revocation=records).verdict is Verdict.VALID
-    shares = [(pdf, offsets[share::64], hierarchy.trust, now, records, original) for share in range(64)]
+    STAGE["work"] = pdf, hierarchy.trust, now, records, original
+    shares = [offsets[share::64] for share in range(64)]
     if FULL:
         with multiprocessing.get_context("fork").Pool() as pool:
             results = pool.map(judge, shares, chunksize=1)
