@@ -97,7 +97,7 @@ class RevocationData:
             good = response.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL
             return good and any(_ocsp_signer(response, issuer) is not None for issuer in issuers)
         crl = _parsed(der, x509.load_der_x509_crl)
-        return crl is not None and any(self._is_crl_of(der, crl, i) for i in issuers)
+        return crl is not None and any(_is_signed_crl(crl, issuer) for issuer in issuers)
 
     def answers(self, certificate: x509.Certificate, issuer: x509.Certificate) -> Iterator[Answer]:
         """What is known of a certificate by the word of its issuer."""
@@ -114,16 +114,8 @@ class RevocationData:
         """A complete CRL by this very authority. Delta, indirect and partial CRLs say so critically."""
         key = (der, issuer.fingerprint(SHA256()))
         if key not in self._signed:
-            try:
-                good = (
-                    crl.issuer == issuer.subject
-                    and not any(e.critical and e.oid not in _HARMLESS_IN_CRL for e in crl.extensions)
-                    and issuer.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
-                    and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
-                )
-            except (*_UNREADABLE, x509.ExtensionNotFound):
-                good = False
-            self._signed[key] = issuer if good else None
+            complete = not any(e.critical and e.oid not in _HARMLESS_IN_CRL for e in crl.extensions)
+            self._signed[key] = issuer if complete and _is_signed_crl(crl, issuer) else None
         return self._signed[key] is not None
 
     def _ocsp_answers(
@@ -149,6 +141,16 @@ class RevocationData:
                     signer.not_valid_after_utc,
                     material.embedded,
                 )
+
+
+def _is_signed_crl(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    if crl.issuer != issuer.subject:
+        return False
+    try:
+        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
+        return usage.crl_sign and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+    except (*_UNREADABLE, x509.ExtensionNotFound):
+        return False
 
 
 @lru_cache(maxsize=128)
