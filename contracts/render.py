@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from contracts.errors import InvalidTerms, UnknownTemplate
-from contracts.terms import ProductServiceTerms, Terms
+from contracts.terms import NonDisclosureTerms, PayrollTerms, ProductServiceTerms, SaasAccessTerms, Terms
 from contracts.typesetting import typesetter
 
 
@@ -59,6 +59,15 @@ class RenderedContract:
 
 _TEMPLATES = (
     Template("product-service-agreement", "1", "产品服务协议", "Product service agreement", ProductServiceTerms),
+    Template(
+        "saas-access-agreement",
+        "1",
+        "软件服务平台三方接入协议",
+        "Three-party agreement on access by a software platform",
+        SaasAccessTerms,
+    ),
+    Template("payroll-authorization", "1", "代发工资授权书", "Authorization for payroll", PayrollTerms),
+    Template("non-disclosure-agreement", "1", "保密协议", "Non-disclosure agreement", NonDisclosureTerms),
 )
 
 

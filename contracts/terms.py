@@ -110,3 +110,75 @@ class ProductServiceTerms(Terms):
         if len({product.product for product in self.products}) != len(self.products):
             raise ValueError("a product is named twice")
         return self
+
+
+class ContractTerms(Terms):
+    """What every further template has: a number, a day, an enterprise (甲方) and a bank."""
+
+    contract_number: Annotated[str, Field(pattern="^[A-Za-z0-9-]{4,40}$")]
+    document_date: date
+    enterprise: Party
+    bank: Party
+    dispute: Dispute
+
+
+class _Period(ContractTerms):
+    start_date: date
+    end_date: date
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.end_date <= self.start_date:
+            raise ValueError("the term ends before it begins")
+        return self
+
+
+ApiScope = Literal["payments", "payroll", "balances", "statements", "receipts", "routing"]
+
+
+class SaasAccessTerms(_Period):
+    """软件服务平台三方接入协议: an enterprise, the platform that acts for it, and a bank."""
+
+    platform: Party
+    client_id: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{4,64}$", description="平台应用标识")]
+    scopes: Annotated[tuple[ApiScope, ...], Field(min_length=1, max_length=6)]
+    availability_percent: Annotated[str, Field(pattern=r"^(99(\.[0-9]{1,3})?|9[0-8](\.[0-9]{1,2})?)$")] = "99.9"
+    incident_hours: Annotated[int, Field(ge=1, le=72)] = 24
+    log_months: Annotated[int, Field(ge=6, le=120, description="网络安全法要求不少于六个月")] = 36
+    deletion_days: Annotated[int, Field(ge=1, le=180)] = 30
+    notice_days: Annotated[int, Field(ge=1, le=180)] = 30
+    liability_cap: Yuan
+
+    @model_validator(mode="after")
+    def _scopes_are_distinct(self) -> Self:
+        if len(set(self.scopes)) != len(self.scopes):
+            raise ValueError("a scope is named twice")
+        return self
+
+
+class PayrollTerms(_Period):
+    """代发工资授权书: an enterprise lets a bank pay its employees from one account, within limits."""
+
+    platform: Party | None = None
+    account: Annotated[str, Field(pattern="^[0-9]{9,32}$", description="扣款账号")]
+    account_bank: Line
+    single_limit: Yuan
+    monthly_limit: Yuan
+    payday: Annotated[int, Field(ge=1, le=28)]
+    lead_days: Annotated[int, Field(ge=0, le=10)] = 1
+
+    @model_validator(mode="after")
+    def _limits_fit(self) -> Self:
+        if self.single_limit > self.monthly_limit:
+            raise ValueError("the limit of a single payment exceeds that of a month")
+        return self
+
+
+class NonDisclosureTerms(ContractTerms):
+    """保密协议 among two to six parties."""
+
+    others: Annotated[tuple[Party, ...], Field(max_length=4)] = ()
+    purpose: LongLine
+    return_days: Annotated[int, Field(ge=1, le=180)] = 15
+    term_years: Annotated[int, Field(ge=1, le=20)] = 5
+    penalty: Yuan
