@@ -16,6 +16,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from app.routing.banks import BANKS_BY_ID
+from app.oauth.consent_policy import get_consent_policy
 from kyc.errors import PolicyNotAllowed
 from kyc.liveness import get_liveness_policy
 from kyc.matching import get_match_policy
@@ -80,6 +81,7 @@ class Settings:
     requests_per_minute: int = 6000
     match_policy: str = "standard"
     liveness_policy: str = "standard-flash"
+    consent_policy: str = "standard"
     landmarks: Alignment = Alignment.SIXTY_EIGHT_POINT
     home_bank: str = "icbc"
     max_body: int = 16 * 1024 * 1024
@@ -134,6 +136,9 @@ class _Reader:
             "requests_per_minute": self._number("REQUESTS_PER_MINUTE", 6000, 1, 10_000_000),
             "match_policy": self._policy("MATCH_POLICY", "standard", get_match_policy, production),
             "liveness_policy": self._policy("LIVENESS_POLICY", "standard-flash", get_liveness_policy, production),
+            "consent_policy": self._policy(
+                "CONSENT_POLICY", "standard" if production else "demo", get_consent_policy, production
+            ),
             "landmarks": self._landmarks(),
             "home_bank": self._home_bank(),
             "max_body": self._number("MAX_BODY", 16 * 1024 * 1024, 1024, 1 << 30),

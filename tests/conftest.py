@@ -142,6 +142,7 @@ def _settings(var: Path, database_url: str) -> Settings:
         root_passphrase=b"another passphrase of the tests",
         match_policy="demo",
         liveness_policy="demo",
+        consent_policy="demo",
         log_level="ERROR",
     )
 

@@ -92,8 +92,12 @@ def grant_authorization(
     term_days: int,
     granted_by: str,
     contract_id: str | None = None,
+    consent_sha256: str | None = None,
+    face_check_id: str | None = None,
 ) -> Authorization:
     """Let an application use one product of the enterprise `tenant_id`; `granted_by` is the account that consents.
+
+    `consent_sha256` is the digest of what it agreed to, `face_check_id` the face check that confirmed it.
 
     A standing authorization of the same application for the same product is replaced. Raises NotFound,
     InvalidInput, ApplicationDisabled, NoProductCertificate.
@@ -124,6 +128,8 @@ def grant_authorization(
         product_x5t_s256=certificate.x5t_s256,
         granted_by=granted_by,
         contract_id=contract_id,
+        consent_sha256=consent_sha256,
+        face_check_id=face_check_id,
         granted_at=now,
         expires_at=now + timedelta(days=term_days),
         revoked_at=None,
@@ -142,6 +148,8 @@ def grant_authorization(
             "limits": granted.model_dump(),
             "product_x5t_s256": certificate.x5t_s256,
             "contract": contract_id,
+            "consent_sha256": consent_sha256,
+            "face_check": face_check_id,
             "expires_at": authorization.expires_at.isoformat(),
         },
     )

@@ -11,6 +11,7 @@ from flask import Response
 from sqlalchemy.orm import Session
 
 from app.identity.models import Account
+from app.oauth import step_up
 from app.oauth.authorizations import effective_limits, find_product_certificate, grant_authorization
 from app.oauth.details import Limits, ProductAccess
 from app.oauth.messages import FormRequest
@@ -18,6 +19,8 @@ from app.oauth.models import Application, PushedRequest
 from app.oauth.par import find_pushed, spend_pushed
 from app.oauth.problems import AnotherEnterprise, NoProductCertificate, RequestExpired
 from app.oauth.server import Server
+from app.oauth.step_up import ConsentAct, find_representative, shown_digest
+from app.oauth.wording import authorization_wording
 from pki.profiles import Custody
 
 if TYPE_CHECKING:
@@ -26,10 +29,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Everything that the person must see before deciding. Limits are fen, and already what will be granted."""
+    """Everything that the person must see before deciding. Limits are fen, and already what will be granted.
+
+    `act` is what a face check confirms: these very facts, and the wording.
+    """
 
     client_id: str
     request_uri: str
+    act: ConsentAct
     platform: str
     application: str
     product: str
@@ -48,27 +55,57 @@ def describe(services: Services, session: Session, account: Account, client_id: 
     application = session.get_one(Application, pushed.application_id)
     custody = Custody(certificate.custody or "")
     redirect = urlsplit(pushed.parameters["redirect_uri"])
+    limits, origin = effective_limits(details.limits, custody), f"{redirect.scheme}://{redirect.netloc}"
+    facts = {
+        "client_id": client_id,
+        "platform": application.tenant.name,
+        "application": application.name,
+        "enterprise": account.tenant.name,
+        "uscc": account.tenant.uscc,
+        "product": details.product,
+        "limits": limits.model_dump(),
+        "custody": str(custody),
+        "product_x5t_s256": certificate.x5t_s256,
+        "term_days": details.term_days,
+        "redirect_origin": origin,
+    }
     return Consent(
         client_id=client_id,
         request_uri=request_uri,
+        act=ConsentAct(
+            subject=pushed.uri_sha256.hex(),
+            person_id=find_representative(session, account.tenant_id),
+            shown=shown_digest(facts),
+            wording=authorization_wording().sha256,
+        ),
         platform=application.tenant.name,
         application=application.name,
         product=details.product,
-        limits=effective_limits(details.limits, custody),
+        limits=limits,
         custody=custody,
         expires_at=services.clock() + timedelta(days=details.term_days),
-        redirect_origin=f"{redirect.scheme}://{redirect.netloc}",
+        redirect_origin=origin,
     )
 
 
 def decide(
-    services: Services, session: Session, account: Account, client_id: str, request_uri: str, *, approved: bool
+    services: Services,
+    session: Session,
+    account: Account,
+    client_id: str,
+    request_uri: str,
+    *,
+    approved: bool,
+    holder: str,
 ) -> Response:
     """Use up the request and send the person back with a code or `access_denied`, and `iss` (RFC 9207).
 
-    Raises RequestExpired, AnotherEnterprise, NoProductCertificate, ApplicationDisabled; then nothing is used up.
+    `holder` is the digest of the log-in session, whose face check counts. Raises RequestExpired, AnotherEnterprise,
+    NoProductCertificate, ApplicationDisabled, FaceCheckNeeded, NoRepresentative; then nothing is used up.
     """
     pushed, details = _find(services, session, account, client_id, request_uri)
+    act = describe(services, session, account, client_id, request_uri).act if approved else None
+    confirmed = step_up.confirm(services, session, act, holder=holder) if act is not None else None
     if not spend_pushed(services, session, pushed):
         raise RequestExpired("the request was decided before")
     parameters = {name: value for name, value in pushed.parameters.items() if name != "details"}
@@ -77,7 +114,7 @@ def decide(
     server = Server(services, session)
     grant = server.get_authorization_grant(form)
     authorization = None
-    if approved:
+    if act is not None:
         authorization = grant_authorization(
             services,
             session,
@@ -87,6 +124,8 @@ def decide(
             limits=details.limits,
             term_days=details.term_days,
             granted_by=account.id,
+            consent_sha256=act.digest,
+            face_check_id=confirmed.id if confirmed is not None else None,
         )
     else:
         body = {"product": details.product, "enterprise": account.tenant_id}

@@ -31,9 +31,16 @@ class ApplicationDisabled(Problem):
     status, code = HTTPStatus.CONFLICT, "application-disabled"
 
 
+class NoRepresentative(Problem):
+    """The bank cannot compare a face with the enterprise's legal representative."""
+
+    status, code = HTTPStatus.CONFLICT, "no-representative"
+
+
 TEXTS = {
     "authorization-request-expired": "授权请求已过期或已处理，请回到平台重新发起。",
     "another-enterprise": "平台请求的企业与您所属的企业不一致。",
     "no-product-certificate": "贵企业尚无该产品的有效证书，请先申请产品证书。",
     "application-disabled": "该应用已停用，无法授权。",
+    "no-representative": "银行没有贵企业法定代表人的留存照片，无法进行人脸核验，请联系银行。",
 }
