@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -44,7 +44,12 @@ class ChannelParameters:
     hvps_closes: time
     beps_limit_minor: int
     ibps_limit_minor: int
+    most_transfers: tuple[tuple[Channel, int], ...]
     sources: tuple[tuple[str, str], ...]
+
+    def most_in_message(self, channel: Channel) -> int:
+        """How many transfers one message may carry: the real-time systems take them one by one, BEPS in bulk."""
+        return dict(self.most_transfers)[channel]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +83,18 @@ class ChannelChoice:
     parameters_version: str
 
 
-def parameters_on(day: date) -> ChannelParameters:
-    """The newest parameters in force on a day (Beijing). Raises LookupError before the first ones."""
+def parameters_on(day: date, ibps_limit_minor: int | None = None) -> ChannelParameters:
+    """The newest parameters in force on a day (Beijing), with the participant's own limit for IBPS where one is set.
+
+    Raises LookupError before the first ones.
+    """
     in_force = [parameters for parameters in PARAMETERS if parameters.effective_on <= day]
     if not in_force:
         raise LookupError(f"no channel parameters are known for {day.isoformat()}")
-    return max(in_force, key=lambda parameters: parameters.effective_on)
+    newest = max(in_force, key=lambda parameters: parameters.effective_on)
+    if ibps_limit_minor is None:
+        return newest
+    return replace(newest, version=f"{newest.version}+ibps-{ibps_limit_minor}", ibps_limit_minor=ibps_limit_minor)
 
 
 def choose_channel(
@@ -150,6 +161,7 @@ def _read_parameters() -> tuple[ChannelParameters, ...]:
             hvps_closes=time.fromisoformat(entry["hvps_closes"]),
             beps_limit_minor=entry["beps_limit_minor"],
             ibps_limit_minor=entry["ibps_limit_minor"],
+            most_transfers=tuple((Channel(name), most) for name, most in entry["most_transfers"].items()),
             sources=tuple(entry["sources"].items()),
         )
         for entry in entries

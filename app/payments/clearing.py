@@ -1,100 +1,100 @@
-"""The clearing channels as a port, and the simulator that stands in for the real connection.
+"""The port to the clearing systems: messages out, messages in, and the end-of-day file.
 
-A message is named by the payment's reference. The other side remembers it, so sending the same message
-twice moves money once, and an unknown outcome is asked for.
+A payment is named by its reference on both sides, and the other side remembers it: the same transfer again moves no
+money again. What came in is handed out until it is acknowledged, so nothing is lost when the reader dies.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy.dialects import postgresql, sqlite
+from app.payments.clearing_errors import DeliveryRefused, NotDelivered
+from app.payments.clearing_http import HttpClearing
+from app.payments.clearing_signatures import load_public_key
+from app.payments.iso20022.errors import MessageRefused
+from app.payments.simulator.door import PUBLIC_KEY_FILE, STATE_FILE
+from app.payments.simulator.moods import CALM, Mood
+from app.payments.simulator.store import Store
+from app.payments.simulator.system import Simulator, UnsuitableMessage
+from pki.errors import PkiError
 
-from app.payments.channels import BEIJING, Channel, parameters_on
-from app.payments.models import SimulatedMessage
-from app.routing.clearing_code import InvalidClearingCode, parse_clearing_code
-from app.wiring import Services
-
-
-@dataclass(frozen=True, slots=True)
-class ClearingMessage:
-    """A credit transfer to another bank; the members of an ISO 20022 pacs.008 that decide its fate."""
-
-    message_id: str
-    channel: Channel
-    amount_minor: int
-    payee_account: str
-    clearing_code: str | None
+if TYPE_CHECKING:
+    from app.wiring import Services
 
 
-@dataclass(frozen=True, slots=True)
-class ClearingOutcome:
-    """What the other side says. `reason` is an ISO 20022 ExternalStatusReason1Code where it refused."""
-
-    settled: bool
-    reason: str | None = None
+class ClearingNotConfigured(Exception):
+    """Production has no connection to the clearing; what is booked waits."""
 
 
-class ClearingChannel(Protocol):
-    """The connection to the clearing systems."""
+class ClearingConnection(Protocol):
+    """The connection to the clearing systems. Not shared between threads."""
 
-    def submit(self, message: ClearingMessage) -> ClearingOutcome:
-        """Send a message and hear its outcome; the same message again changes nothing."""
+    def send(self, xml: bytes) -> None:
+        """Hand over one message. Raises NotDelivered (it did not leave), DeliveryUncertain, DeliveryRefused."""
 
-    def inquire(self, message_id: str) -> ClearingOutcome | None:
-        """What became of a message, or None where it never arrived."""
+    def collect(self, acknowledged: Sequence[str], most: int) -> Sequence[tuple[str, bytes]]:
+        """Acknowledge what was dealt with, and get the next (delivery_id, xml). Raises NotDelivered."""
+
+    def statement(self, channel: str, day: date) -> bytes | None:
+        """The end-of-day file (camt.053) of a channel, None where there is none yet. Raises NotDelivered."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
 
 
-def decide(message: ClearingMessage, ibps_limit_minor: int, beps_limit_minor: int) -> ClearingOutcome:
-    """How the simulated systems answer; pure.
+class _EmbeddedClearing:
+    """The simulator within this process, for commands and tests: the same state and fates, no network between."""
 
-    Accounts ending in 0001 do not exist there, in 0002 are closed.
-    """
-    limit = {Channel.IBPS: ibps_limit_minor, Channel.BEPS: beps_limit_minor}.get(message.channel)
-    if limit is not None and message.amount_minor > limit:
-        return ClearingOutcome(False, "AM02")
-    if message.clearing_code is not None:
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def send(self, xml: bytes) -> None:
+        """See ClearingConnection."""
         try:
-            parse_clearing_code(message.clearing_code)
-        except InvalidClearingCode:
-            return ClearingOutcome(False, "RC01")
-    if message.payee_account.endswith("0001"):
-        return ClearingOutcome(False, "AC01")
-    if message.payee_account.endswith("0002"):
-        return ClearingOutcome(False, "AC04")
-    return ClearingOutcome(True)
+            self._simulator.receive(xml)
+        except (MessageRefused, UnsuitableMessage) as exc:
+            raise DeliveryRefused(str(exc)) from exc
+
+    def collect(self, acknowledged: Sequence[str], most: int) -> Sequence[tuple[str, bytes]]:
+        """See ClearingConnection."""
+        return self._simulator.collect(acknowledged, most)
+
+    def statement(self, channel: str, day: date) -> bytes | None:
+        """See ClearingConnection."""
+        return self._simulator.statement(channel, day)
+
+    def close(self) -> None:
+        """See ClearingConnection."""
+        self._simulator.close()
 
 
-class ClearingSimulator:
-    """The other side, within this process but with a memory of its own that outlives it."""
+def connect(services: Services) -> ClearingConnection:
+    """The connection that the settings name; outside production, where they name none, an embedded simulator.
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    Raises ClearingNotConfigured, and NotDelivered while the clearing's key is not there to be pinned.
+    """
+    settings = services.settings
+    if settings.clearing_url is None:
+        if settings.production:
+            raise ClearingNotConfigured("YUNLIAN_CLEARING_URL names no clearing")
+        return embedded_clearing(services)
+    try:
+        their_key = load_public_key(settings.clearing_key or simulator_folder(services) / PUBLIC_KEY_FILE)
+    except (OSError, ValueError, PkiError) as exc:
+        raise NotDelivered(f"the clearing's key cannot be read: {type(exc).__name__}") from exc
+    held = services.hierarchy.gateway_sign
+    return HttpClearing(settings.clearing_url, held.key, held.x5t_s256, their_key, services.clock)
 
-    def submit(self, message: ClearingMessage) -> ClearingOutcome:
-        """See ClearingChannel. Raises ValueError where another message came under this id before."""
-        now = self._services.clock()
-        parameters = parameters_on(now.astimezone(BEIJING).date())
-        outcome = decide(message, parameters.ibps_limit_minor, parameters.beps_limit_minor)
-        digest = hashlib.sha256(repr(message).encode()).hexdigest()
-        with self._services.transaction() as session:
-            dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-            row = {
-                "message_id": message.message_id,
-                "digest": digest,
-                "reason": outcome.reason,
-                "received_at": now,
-            }
-            session.execute(dialect.insert(SimulatedMessage).values(row).on_conflict_do_nothing())
-            kept = session.get_one(SimulatedMessage, message.message_id)
-            if kept.digest != digest:
-                raise ValueError("a different message was sent under this id")
-            return ClearingOutcome(kept.reason is None, kept.reason)
 
-    def inquire(self, message_id: str) -> ClearingOutcome | None:
-        """See ClearingChannel."""
-        with self._services.reading() as session:
-            kept = session.get(SimulatedMessage, message_id)
-            return None if kept is None else ClearingOutcome(kept.reason is None, kept.reason)
+def embedded_clearing(services: Services, mood: Mood = CALM, seed: str = "") -> ClearingConnection:
+    """The simulator within this process, on the same state as its own process has."""
+    store = Store(simulator_folder(services) / STATE_FILE)
+    return _EmbeddedClearing(Simulator(store, mood, services.clock, seed, services.settings.ibps_limit_minor))
+
+
+def simulator_folder(services: Services) -> Path:
+    """Where the simulator keeps state and key: below the service's folder."""
+    return services.settings.var / "clearing"

@@ -1,94 +1,99 @@
-"""What the jobs process does for payments: send what waits in the outbox, and ask for what nobody answered.
+"""What happens by itself for payments: sending, hearing, asking, end-of-day files, callbacks.
 
-Each message is marked as sent in a transaction of its own before it is sent, and its outcome is recorded in
-another. A message that was marked but has no outcome (the process was killed between) is asked for before
-anything else.
+`serve_outbox` is a process of its own, and any number of them may run. Callbacks have a thread of their own, so that a
+receiver that does not answer keeps no payment waiting.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING
 
-from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
+from app.payments import channel_files, dispatch, inbox
+from app.payments.callbacks import deliver_callbacks
+from app.payments.clearing import ClearingConnection, ClearingNotConfigured, connect
+from app.payments.clearing_errors import NotDelivered
 
-from app.payments import outcomes
-from app.payments.channel_models import OutboxItem, OutboxKind, OutboxState
-from app.payments.channels import Channel
-from app.payments.clearing import ClearingChannel, ClearingMessage, ClearingOutcome, ClearingSimulator
-from app.payments.held import still_authorized
-from app.payments.lifecycle import State
-from app.payments.models import PaymentInstruction
-from app.wiring import Services
+if TYPE_CHECKING:
+    from app.wiring import Services
 
-SILENCE = timedelta(seconds=60)
-MOST_AT_ONCE = 1000
-
-
-def dispatch_outbox(services: Services, clearing: ClearingChannel | None = None) -> int:
-    """Send everything that is due, at most 1,000 messages.
-
-    Returns how many instructions reached their end.
-    """
-    channel = clearing or ClearingSimulator(services)
-    finished = 0
-    for _ in range(MOST_AT_ONCE):
-        with services.transaction() as session:
-            item = _next_due(session, services.clock())
-            if item is None:
-                break
-            message, silent = _begin(services, session, item)
-        if message is not None:
-            outcome = (channel.inquire(message.message_id) if silent else None) or channel.submit(message)
-            with services.transaction() as session:
-                _finish(services, session, item.id, message.message_id, outcome)
-        finished += 1
-    return finished
+IDLE = 0.2  # seconds between two rounds with nothing to do
+SENDERS = 4  # the real-time channels take one transfer a message, so several travel at once
+MOST_ROUNDS = 100
+FILES_EVERY = 600.0  # seconds
+log = logging.getLogger(__name__)
 
 
-def _next_due(session: Session, now: datetime) -> OutboxItem | None:
-    waiting = (OutboxItem.state == OutboxState.WAITING) & (OutboxItem.due_at <= now)
-    silent = (OutboxItem.state == OutboxState.SENDING) & (OutboxItem.due_at <= now)
-    statement = select(OutboxItem).where(OutboxItem.kind == OutboxKind.DISPATCH, or_(waiting, silent))
-    return session.scalar(statement.order_by(OutboxItem.due_at).limit(1).with_for_update(skip_locked=True))
+def dispatch_outbox(services: Services, clearing: ClearingConnection | None = None) -> int:
+    """Hear, send and ask until nothing is due; returns how many messages of the clearing were new."""
+    if clearing is not None:
+        return _run_rounds(services, clearing)
+    with closing(connect(services)) as own:
+        return _run_rounds(services, own)
 
 
-def _begin(services: Services, session: Session, item: OutboxItem) -> tuple[ClearingMessage | None, bool]:
-    """Record the intent.
-
-    Returns the message, None where it must not leave, and whether it may have been sent before.
-    """
-    payment = outcomes.lock(session, item.subject)
-    silent = item.state == OutboxState.SENDING
-    if payment.state == State.CANCELLED:
-        session.delete(item)
-        return None, False
-    if item.deferred and not silent and not still_authorized(services, session, payment):
-        session.delete(item)
-        outcomes.reject(services, session, payment.id, "authorization-ended")
-        return None, False
-    outcomes.dispatched(services, session, payment.id, {"message_id": payment.id})
-    item.state = OutboxState.SENDING
-    item.due_at = services.clock() + SILENCE
-    return _message(payment), silent
+def fetch_channel_files(services: Services, clearing: ClearingConnection | None = None) -> int:
+    """Fetch the end-of-day files that are not here yet; returns how many came. Raises NotDelivered."""
+    if clearing is not None:
+        return channel_files.fetch(services, clearing)
+    with closing(connect(services)) as own:
+        return channel_files.fetch(services, own)
 
 
-def _message(payment: PaymentInstruction) -> ClearingMessage:
-    return ClearingMessage(
-        message_id=payment.id,
-        channel=Channel(payment.channel or ""),
-        amount_minor=payment.amount_minor,
-        payee_account=payment.payee_account,
-        clearing_code=payment.clearing_code,
-    )
+def serve_outbox(services: Services, stopped: threading.Event) -> None:
+    """Serve until `stopped`: threads that send, one that hears and asks, one for callbacks, one for files."""
+    works = [*[_send] * SENDERS, _hear, deliver_callbacks]
+    loops = [threading.Thread(target=_repeat, args=(services, stopped, work, IDLE)) for work in works]
+    loops.append(threading.Thread(target=_repeat, args=(services, stopped, fetch_channel_files, FILES_EVERY)))
+    for loop in loops:
+        loop.start()
+    for loop in loops:
+        loop.join()
 
 
-def _finish(services: Services, session: Session, item_id: str, payment_id: str, outcome: ClearingOutcome) -> None:
-    item = session.get(OutboxItem, item_id, with_for_update=True)
-    if item is None:
-        return
-    session.delete(item)
-    if outcome.settled:
-        outcomes.settle(services, session, payment_id)
-    else:
-        outcomes.reject(services, session, payment_id, outcome.reason or "AC01")
+def _send(services: Services) -> int:
+    with closing(connect(services)) as clearing:
+        done = 0
+        while sent := dispatch.send_due(services, clearing):
+            done += sent
+        return done
+
+
+def _hear(services: Services) -> int:
+    with closing(connect(services)) as clearing:
+        return inbox.collect(services, clearing) + dispatch.ask_for_silent(services, clearing)
+
+
+def _run_rounds(services: Services, clearing: ClearingConnection) -> int:
+    heard = 0
+    for _ in range(MOST_ROUNDS):
+        sent = dispatch.send_due(services, clearing)
+        asked = dispatch.ask_for_silent(services, clearing)
+        try:
+            new = inbox.collect(services, clearing)
+        except NotDelivered:
+            break
+        heard += new
+        if not sent and not asked and not new:
+            break
+    return heard
+
+
+def _repeat(services: Services, stopped: threading.Event, work: Callable[[Services], int], pause: float) -> None:
+    """Work without a pause as long as there is some. What goes wrong is logged and tried again."""
+    while not stopped.is_set():
+        began = time.monotonic()
+        try:
+            done = work(services)
+        except (ClearingNotConfigured, NotDelivered) as exc:
+            log.warning("no clearing: %s", exc)
+            done = 0
+        except Exception:
+            log.exception("the outbox failed", extra={"job": work.__name__})
+            done = 0
+        if not done:
+            stopped.wait(max(0.0, pause - (time.monotonic() - began)))

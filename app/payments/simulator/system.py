@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from random import Random
 
-from app.payments.channels import BEIJING, Channel, parameters_on
+from app.payments.channels import BEIJING, Channel, ChannelParameters, parameters_on
 from app.payments.iso20022.messages import parse_message, to_xml
 from app.payments.iso20022.values import (
     NOT_RECEIVED,
@@ -43,11 +43,14 @@ class UnsuitableMessage(Exception):
 class Simulator:
     """The other side. Safe to share between threads; a second process on the same file sees the same."""
 
-    def __init__(self, store: Store, mood: Mood, clock: Clock, seed: str = "") -> None:
+    def __init__(
+        self, store: Store, mood: Mood, clock: Clock, seed: str = "", ibps_limit_minor: int | None = None
+    ) -> None:
         self._store = store
         self._mood = mood
         self._clock = clock
         self._seed = seed
+        self._ibps_limit_minor = ibps_limit_minor
 
     def receive(self, xml: bytes) -> None:
         """Take one message; the same again changes nothing. Raises MessageRefused, UnsuitableMessage."""
@@ -99,7 +102,7 @@ class Simulator:
     def _decide(self, message: CreditTransfers, transfer: CreditTransfer) -> Fate:
         mood, chance = self._mood, self._chance(transfer.reference)
         decided_at = self._now() + chance.uniform(*mood.delay)
-        reason = find_fault(message.channel, transfer, _day(decided_at))
+        reason = find_fault(message.channel, transfer, parameters_on(_day(decided_at), self._ibps_limit_minor))
         if reason is None and chance.random() < mood.rejected:
             reason = chance.choice(_REASONS)
         fate = Fate(
@@ -173,12 +176,11 @@ class Simulator:
         return Random("/".join((self._seed, *names)))  # noqa: S311 - behaviour, not secrets
 
 
-def find_fault(channel: str, transfer: CreditTransfer, day: date) -> str | None:
+def find_fault(channel: str, transfer: CreditTransfer, parameters: ChannelParameters) -> str | None:
     """What every mood refuses a transfer for, as ExternalStatusReason1Code; None where it may settle. Pure.
 
     Accounts ending in 0001 do not exist at the other banks, those ending in 0002 are closed.
     """
-    parameters = parameters_on(day)
     limits = {Channel.IBPS: parameters.ibps_limit_minor, Channel.BEPS: parameters.beps_limit_minor}
     if transfer.amount_minor > limits.get(Channel(channel), transfer.amount_minor):
         return "AM02"
