@@ -7,12 +7,15 @@ import sys
 import click
 from flask.cli import AppGroup
 
+from app.payments.channel_commands import COMMANDS
 from app.payments.jobs import dispatch_outbox
 from app.payments.ledger import inspect_ledger
 from app.wiring import current_services
 
 payments = AppGroup("payments", help="The ledger and the outbox.")
 GROUPS = (payments,)
+for _command in COMMANDS:
+    payments.add_command(_command)
 
 
 @payments.command("check-ledger")
@@ -29,5 +32,5 @@ def check_ledger() -> None:
 
 @payments.command("dispatch")
 def dispatch() -> None:
-    """Send what waits in the outbox now; the jobs process does the same all the time."""
-    click.echo(f"{dispatch_outbox(current_services())} instructions finished")
+    """Send what waits and hear what came in, now; the outbox process does the same all the time."""
+    click.echo(f"{dispatch_outbox(current_services())} messages of the clearing")
