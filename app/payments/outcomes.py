@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.payments.callbacks import announce
 from app.payments.channels import Channel
 from app.payments.core_banking import EmbeddedCore
 from app.payments.instructions import record_step
@@ -96,6 +97,7 @@ def tell(services: Services, session: Session, payment: PaymentInstruction, *, a
     """Keep in the journal where an instruction stands now, and let its platform know."""
     body = {"state": State(payment.state).value, "reasons": list(payment.reasons)}
     services.journal.append(session, "payment-outcome", subject=payment.id, actor=actor, body=body)
+    announce(services, session, payment, State(payment.state))
 
 
 def _give_back(
