@@ -15,7 +15,6 @@ from app.certificates.renewal import warn_before_expiry
 from app.identity import sessions
 from app.oauth.forgetting import forget_expired
 from app.oauth.token_keys import rotate_when_due
-from app.payments.jobs import dispatch_outbox
 from app.proofing import forgetting, limits
 from app.signing.service import deliver_pending, expire_overdue
 
@@ -42,7 +41,6 @@ def _forget(services: Services) -> int:
 
 JOBS = (
     Job("deliver contracts", timedelta(seconds=0.5), deliver_pending),
-    Job("dispatch payments", timedelta(seconds=0.5), dispatch_outbox),
     Job("seal the journal", timedelta(seconds=1), lambda services: services.journal.seal()),
     Job("expire contracts", timedelta(minutes=1), expire_overdue),
     Job("warn before expiry", timedelta(hours=1), warn_before_expiry),
