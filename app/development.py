@@ -41,6 +41,7 @@ def prepare_environment(var: Path, **overrides: str) -> dict[str, str]:
         "YUNLIAN_PROFILE": "development",
         "YUNLIAN_VAR": str(var),
         "YUNLIAN_WORKSHOP_SOCKET": str(var / "run" / "workshop.sock"),
+        "YUNLIAN_CLEARING_URL": "http://localhost:8070",  # the simulator of the Procfile
         "YUNLIAN_LOG_LEVEL": "WARNING",
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": "1",
