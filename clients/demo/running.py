@@ -45,7 +45,7 @@ def running_service(var: Path, *, with_contract: bool = False, **settings: str) 
 
     `settings` are the service's own, without their prefix, for example LIVENESS_POLICY.
     """
-    people, platforms, pki = (f"localhost:{port}" for port in _free_ports(3))
+    people, platforms, pki, clearing = (f"localhost:{port}" for port in _free_ports(4))
     log_ins = prepare(
         var,
         with_contract=with_contract,
@@ -55,6 +55,7 @@ def running_service(var: Path, *, with_contract: bool = False, **settings: str) 
         PEOPLE_BIND=people,
         PLATFORMS_BIND=platforms,
         PKI_BIND=pki,
+        CLEARING_URL=f"http://{clearing}",
         API_WORKERS="1",
         **settings,
     )
