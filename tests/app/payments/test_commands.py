@@ -18,7 +18,7 @@ def test_the_ledger_is_checked_to_the_fen(app: Flask, bank: Bank) -> None:
     result = runner.invoke(args=["payments", "check-ledger"])
     assert result.exit_code == 1
     assert PAYER in result.output
-    assert runner.invoke(args=["payments", "dispatch"]).output == "0 instructions finished\n"
+    assert runner.invoke(args=["payments", "dispatch"]).output == "0 messages of the clearing\n"
 
 
 @pytest.mark.usefixtures("bank")
