@@ -240,13 +240,3 @@ class LedgerClosing(Base):
     previous_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
     closed_at: Mapped[datetime]
-
-
-class SimulatedMessage(Base):
-    """What the embedded clearing simulator has received and decided: the other side's memory, not ours."""
-
-    __tablename__ = "clearing_simulator_messages"
-    message_id: Mapped[str] = mapped_column(String(26), primary_key=True)
-    digest: Mapped[str] = mapped_column(String(64))
-    reason: Mapped[str | None] = mapped_column(String(8))
-    received_at: Mapped[datetime]
