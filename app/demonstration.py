@@ -20,10 +20,12 @@ from app.identity import service as identity
 from app.identity.models import Role, Tenant, TenantKind
 from app.payments.account_number import luhn_digit
 from app.payments.service import open_account
+from app.proofing.registers import enter_enterprise
 from app.routing.service import load_sandbox_directory
 from app.settings import Settings
 from app.signing import service as signing
 from app.wiring import Services
+from kyc.ports import EnterpriseElements
 
 ACTOR = "demonstration"
 LOG_INS = "log-ins.json"
@@ -38,6 +40,7 @@ _ACCOUNTS = (
     (TenantKind.BANK, "operator", "运营 王岚", Role.OPERATOR),
     (TenantKind.BANK, "operator2", "运营 赵清", Role.OPERATOR),
     (TenantKind.BANK, "compliance", "合规 陈默", Role.COMPLIANCE_OFFICER),
+    (TenantKind.BANK, "compliance2", "合规 林峤", Role.COMPLIANCE_OFFICER),
     (TenantKind.BANK, "certificates", "证书 李越", Role.CERTIFICATE_OFFICER),
     (TenantKind.BANK, "certificates2", "证书 孙远", Role.CERTIFICATE_OFFICER),
     (TenantKind.BANK, "auditor", "审计 周正", Role.AUDITOR),
@@ -90,6 +93,7 @@ def fill(services: Services, folder: Path, *, with_contract: bool = True) -> lis
             for kind, login, name, role in _ACCOUNTS
         ]
         enterprise = tenants[TenantKind.ENTERPRISE]
+        enter_enterprise(services, session, EnterpriseElements(*ENTERPRISE, *REPRESENTATIVE), actor=ACTOR)
         _open_accounts(services, session, enterprise)
         load_sandbox_directory(services, session)
     if with_contract:

@@ -20,7 +20,7 @@ from app.certificates.signer_issuer import signer_issuer
 from app.journal import Entry
 from pki import profiles
 from pki.authority import CertificateRequest, Subject
-from pki.binding import SignatureBinding
+from pki.binding import PortraitAssurance, SignatureBinding
 from pki.identifiers import signature_urn
 from pki.keys import PublicKey, spki_sha256
 from pki.profiles import Custody, IssuingRole, Profile
@@ -102,13 +102,14 @@ def issue_signer(
     ceremony_id: str,
     signer_id: str,
     binding: SignatureBinding,
+    portrait_assurance: PortraitAssurance | None = None,
     actor: str,
 ) -> CertificateRecord:
     """A certificate for one signature over a key whose possession the caller has checked. Raises WeakKey, KeyReused."""
     urn = signature_urn(ceremony_id, signer_id)
     claim_key(services, session, public_key, holder_of(profiles.SIGNER, urn))
     issuer = signer_issuer(services)
-    certificate = issuer.issue(SignerOrder(name, public_key, urn, binding))
+    certificate = issuer.issue(SignerOrder(name, public_key, urn, binding, portrait_assurance))
     row = record_values(certificate, profiles.SIGNER.name, issuer.name, services.clock(), public_key=public_key)
     _keep(services, session, [row], [actor])
     return session.get_one(CertificateRecord, row["x5t_s256"])

@@ -7,18 +7,22 @@ from typing import Protocol
 
 from cryptography import x509
 
-from pki.binding import SignatureBinding
+from pki.binding import PortraitAssurance, SignatureBinding
 from pki.keys import PublicKey
 
 
 @dataclass(frozen=True, slots=True)
 class SignerOrder:
-    """A certificate for one signature: the signer's name, the browser's key, `urn` of ceremony and signer."""
+    """A certificate for one signature: the signer's name, the browser's key, `urn` of ceremony and signer.
+
+    `portrait_assurance` says how far the portrait can be trusted; None where no face was compared.
+    """
 
     name: str
     public_key: PublicKey
     urn: str
     binding: SignatureBinding
+    portrait_assurance: PortraitAssurance | None = None
 
 
 class SignerIssuer(Protocol):

@@ -30,7 +30,13 @@ class EmbeddedSignerIssuer:
 
     def issue(self, order: SignerOrder) -> x509.Certificate:
         """Sign at once, with the loaded key."""
-        request = CertificateRequest(Subject(order.name), order.public_key, (order.urn,), binding=order.binding)
+        request = CertificateRequest(
+            Subject(order.name),
+            order.public_key,
+            (order.urn,),
+            binding=order.binding,
+            portrait_assurance=order.portrait_assurance,
+        )
         authority = self._authority
         return authority.issue(authority.prepare(profiles.SIGNER, request))
 

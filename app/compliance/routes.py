@@ -114,6 +114,7 @@ def _contract_page(contract_id: str, verification: service.Verification | None =
     with services.reading() as session:
         found = signing.get_contract(session, contract_id)
         signatures = signing.list_signatures(session, contract_id)
+        assurances = {s.x5t_s256: service.find_assurance(session, s) for s in signatures}
         certificates = {s.x5t_s256: get_certificate(session, s.x5t_s256) for s in signatures}
         history = services.journal.entries(session, limit=100, text=contract_id)
     return render_template(
@@ -122,6 +123,7 @@ def _contract_page(contract_id: str, verification: service.Verification | None =
         ceremony=rules.from_dict(found.ceremony),
         signatures=signatures,
         certificates=certificates,
+        assurances=assurances,
         history=history[::-1],
         verification=verification,
     )

@@ -17,6 +17,7 @@ from app.certificates.models import CertificateRecord
 from app.certificates.status import own_states
 from app.compliance.problems import EvidenceNotReady, UploadNotPdf
 from app.identity import persons
+from app.identity.problems import PersonForgotten
 from app.problems import Problem
 from app.proofing.models import FaceCheck
 from app.signing import service as signing
@@ -26,6 +27,8 @@ from contracts import ceremony as rules
 from contracts.consent import get_wording
 from contracts.evidence import build_bundle
 from contracts.report import SignatureReport, Verdict
+from kyc.ports import Assurance
+from pki.binding import find_portrait_assurance
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -76,6 +79,7 @@ def verify(services: Services, session: Session, contract_id: str) -> Verificati
             report.explanation,
         ),
         *_bindings(session, contract, report),
+        *(_assurance(session, signature) for signature in signing.list_signatures(session, contract_id)),
         _in_journal(services, session, contract),
     ]
     return Verification(tuple(findings), report)
@@ -176,6 +180,25 @@ def _bindings(session: Session, contract: Contract, report: SignatureReport) -> 
     return findings
 
 
+def _assurance(session: Session, signature: Signature) -> Finding:
+    """What the certificate says of the portrait is what was recorded; a low one cannot be left unsaid."""
+    assurance = find_assurance(session, signature)
+    record = session.get_one(CertificateRecord, signature.x5t_s256)
+    stated = find_portrait_assurance(x509.load_der_x509_certificate(record.der))
+    return Finding(
+        "签署人证书载明的照片可信度与记录一致",
+        "The signer certificate states the recorded assurance of the portrait",
+        stated == assurance or (stated is None and assurance != Assurance.LOW),
+        assurance or "",
+    )
+
+
+def find_assurance(session: Session, signature: Signature) -> str | None:
+    """How the signer was known: "high" or "low" by the portrait, "assisted" by officers; None for what is older."""
+    check = session.get(FaceCheck, signature.face_check_id) if signature.face_check_id else None
+    return check.assurance if check is not None else None
+
+
 def _in_journal(services: Services, session: Session, contract: Contract) -> Finding:
     zh, en = "日志中有该文件的存证记录", "The journal holds the record of this document"
     try:
@@ -190,6 +213,12 @@ def _face_evidence(services: Services, session: Session, signature: Signature) -
     check = session.get(FaceCheck, signature.face_check_id) if signature.face_check_id else None
     if check is None or check.evidence_sealed is None:
         raise EvidenceNotReady("the face evidence was forgotten")
-    opened = persons.open_for(services, session, check.person_id, check.evidence_sealed, f"evidence:{check.id}")
+    try:
+        opened = persons.open_for(services, session, check.person_id, check.evidence_sealed, f"evidence:{check.id}")
+    except PersonForgotten as exc:
+        # The hashes of the leaves still prove the root that the signature binds.
+        if check.evidence_leaves is None:
+            raise EvidenceNotReady("the face evidence was forgotten") from exc
+        return check.evidence_leaves
     evidence: dict[str, object] = json.loads(opened)
     return evidence

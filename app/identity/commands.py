@@ -13,6 +13,7 @@ from flask.cli import AppGroup
 
 from app.identity import persons, service
 from app.identity.models import Role, TenantKind
+from app.proofing import portraits
 from app.wiring import current_services
 from kyc.ports import Assurance
 
@@ -101,8 +102,12 @@ def add_person(tenant_id: str, name: str, number_file: Path | None) -> None:
 @click.argument("image", type=_FILE)
 @click.option("--assurance", type=_choice(Assurance), default=str(Assurance.HIGH), show_default=True)
 def portrait(person_id: str, image: Path, assurance: str) -> None:
-    """Seal a reference portrait (JPEG or PNG) for a person."""
+    """Seal a reference portrait (JPEG or PNG); of low assurance is a photographed document, which officers review."""
     services = current_services()
+    if Assurance(assurance) is Assurance.LOW:
+        portraits.submit_document(services, person_id, image.read_bytes(), actor=ACTOR)
+        click.echo("waits for an officer's review")
+        return
     with services.transaction() as session:
         persons.set_portrait(services, session, person_id, image.read_bytes(), Assurance(assurance), ACTOR)
     click.echo("sealed")

@@ -23,6 +23,7 @@ from app.wiring import current_services
 from contracts import ceremony as rules
 from contracts.errors import ContractError
 from contracts.render import list_templates
+from kyc.errors import EnterpriseNotConfirmed
 
 blueprint = Blueprint("contracts", __name__, url_prefix="/contracts")
 
@@ -58,7 +59,7 @@ def create_contract() -> Page:
         return _contract_page(form)
     try:
         sent = send_contract(current_services(), form.message, get_account())
-    except ContractError as refusal:
+    except (ContractError, EnterpriseNotConfirmed) as refusal:
         return _contract_page(form.refused(refusal))
     return sent_page(sent.contract, sent.links)
 

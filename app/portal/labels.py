@@ -60,6 +60,7 @@ DECISIONS: dict[str, Label] = {
     "revoke-issuing": ("吊销签发机构", "Revoke an issuing authority"),
     "assisted-identification": ("人工协助核验", "Assisted identification"),
     "lift-person-hold": ("解除个人法律保全", "Lift a legal hold on a person"),
+    "lift-contract-hold": ("解除合同法律保全", "Lift a legal hold on a contract"),
     "open-bank-account": ("开立行内账户", "Open a bank account for staff"),
 }
 LOCKS: dict[str, Label] = {

@@ -27,7 +27,7 @@ from app.identity import decisions, persons
 from app.identity.models import Account, Decision, DecisionState, Role
 from app.problems import NotAllowed, NotFound
 from app.proofing.acts import record_act
-from app.proofing.models import FaceCheck, Purpose
+from app.proofing.models import ASSISTED, FaceCheck, Purpose
 from app.proofing.problems import AssistanceNotOpen, CodeRefused
 from app.proofing.records import AssistanceRequest, AssistanceState
 from app.signing.models import Contract
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from app.wiring import Services
 
 IDENTIFY: Final = "assisted-identification"
-ASSISTED: Final = "assisted"  # stands where a face check has its outcome and the assurance of its portrait
 CODE_LIFETIME: Final = timedelta(minutes=10)
 CODE_DIGITS: Final = 8
 MOST_CODE_FAILURES: Final = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
@@ -43,6 +44,14 @@ def examine_enterprise(services: Services, person_id: str, *, actor: str) -> Reg
                 session, "enterprise-checked", subject=person_id, actor=actor, body={"answer": str(answer)}
             )
     return answer
+
+
+def examine_signers(services: Services, person_ids: Iterable[str], *, actor: str) -> None:
+    """Ask the register about everyone who is to sign. Raises NotFound, EnterpriseNotConfirmed."""
+    for person_id in person_ids:
+        examine_enterprise(services, person_id, actor=actor)
+        with services.reading() as session:
+            require_confirmed(session, person_id)
 
 
 def require_confirmed(session: Session, person_id: str) -> None:

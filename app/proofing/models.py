@@ -21,6 +21,9 @@ class Purpose(StrEnum):
     """To let a platform act for the enterprise; the subject is the platform's request."""
 
 
+ASSISTED = "assisted"  # outcome and assurance of a check by officers, where no face was compared
+
+
 class FaceCheck(Base):
     """One face challenge and what became of it.
 

@@ -16,6 +16,7 @@ from app.identity import persons
 from app.identity.models import Person, Tenant, TenantKind
 from app.identity.persons import PersonFacts
 from app.problems import NotFound
+from app.proofing.enterprises import examine_signers
 from app.signing import tasks
 from app.signing.models import Contract, ContractParty
 from app.signing.problems import SignersNotFitting
@@ -94,9 +95,14 @@ def store_draft(
     order: SigningOrder,
     actor: str,
 ) -> Contract:
-    """Keep a prepared document as a draft. Raises SignersNotFitting unless every place has its signer."""
+    """Keep a prepared document as a draft.
+
+    Raises SignersNotFitting unless every place has its signer, and EnterpriseNotConfirmed where the register does not
+    say that a signer represents the organization.
+    """
     if {signer.party_id for signer in parties} != set(prepared.signer_fields):
         raise SignersNotFitting(f"the document has places for {', '.join(sorted(prepared.signer_fields))}")
+    examine_signers(services, [signer.person.person_id for signer in parties], actor=actor)
     now = services.clock()
     ceremony = rules.draft(
         contract_id,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.identity.models import Person
 from app.problems import NotFound
+from app.proofing.enterprises import require_confirmed
 from app.signing.models import Contract, Invitation
 from app.signing.problems import InvitationClosed, OwnPortrait
 from app.signing.stored import advance, digest, lock_contract, stored_ceremony
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def send(services: Services, session: Session, *, contract_id: str, actor: str) -> dict[str, str]:
     """Send a draft and return the signing link of every party, which is told once.
 
-    Raises NotFound, IllegalTransition, OwnPortrait.
+    Raises NotFound, IllegalTransition, OwnPortrait, EnterpriseNotConfirmed.
     """
     contract = lock_contract(session, contract_id)
     advance(contract, rules.send(stored_ceremony(contract), services.clock()))
@@ -37,7 +38,8 @@ def send(services: Services, session: Session, *, contract_id: str, actor: str) 
 def resend(services: Services, session: Session, *, contract_id: str, party_id: str, actor: str) -> str:
     """A new link for one party; the former ones are worth nothing from now on.
 
-    Raises NotFound, InvitationClosed, IllegalTransition (the party has signed), UnknownParty, OwnPortrait.
+    Raises NotFound, InvitationClosed, IllegalTransition (the party has signed), UnknownParty, OwnPortrait,
+    EnterpriseNotConfirmed.
     """
     contract = lock_contract(session, contract_id)
     ceremony, now = stored_ceremony(contract), services.clock()
@@ -68,6 +70,7 @@ def _invite(services: Services, session: Session, contract: Contract, party_id: 
         raise NotFound("nobody to invite")
     if person.portrait_set_by == actor:
         raise OwnPortrait("whoever set the portrait does not also send the contract")
+    require_confirmed(session, person_id)
     token = secrets.token_urlsafe(24)
     session.add(
         Invitation(

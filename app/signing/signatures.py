@@ -17,7 +17,7 @@ from app.certificates.models import CertificateRecord
 from app.certificates.refusals import journal_refusals
 from app.db import new_id
 from app.identity import persons
-from app.proofing.models import FaceCheck
+from app.proofing.models import ASSISTED, FaceCheck
 from app.signing import messages, tasks
 from app.signing.models import PendingSigning, Signature
 from app.signing.participants import Participant, journal_step, require_open
@@ -30,7 +30,7 @@ from contracts import ceremony as rules
 from contracts.ceremony import Party, PartyState
 from contracts.errors import IllegalTransition, StaleRevision
 from pki import suite
-from pki.binding import SignatureBinding, get_signature_binding
+from pki.binding import PortraitAssurance, SignatureBinding, get_signature_binding
 from pki.errors import InvalidSignature
 from pki.keys import load_spki
 
@@ -102,6 +102,7 @@ def begin_signature(services: Services, participant: Participant, message: messa
             ceremony_id=contract.id,
             signer_id=party.party_id,
             binding=_binding_of(party),
+            portrait_assurance=_portrait_assurance(session, participant, party),
             actor=participant.invitation.person_id,
         )
         pending.x5t_s256 = record.x5t_s256
@@ -264,6 +265,11 @@ def _find_pending(session: Session, participant: Participant, now: datetime, *co
     if pending is None:
         raise ChallengeSpent("this challenge was used, has expired or is not yours")
     return pending
+
+
+def _portrait_assurance(session: Session, participant: Participant, party: Party) -> PortraitAssurance | None:
+    check = session.get_one(FaceCheck, _passed_check(session, participant, party))
+    return None if check.assurance in {None, ASSISTED} else PortraitAssurance(check.assurance)
 
 
 def _passed_check(session: Session, participant: Participant, party: Party) -> str | None:

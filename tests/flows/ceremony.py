@@ -14,6 +14,7 @@ from app.demonstration import AGREEMENT_TERMS, ENTERPRISE, PLATFORM, REPRESENTAT
 from app.identity import persons
 from app.identity.models import Tenant, TenantKind
 from app.identity.service import create_tenant
+from app.proofing.registers import enter_enterprise
 from app.signing import service
 from app.signing.models import Contract
 from app.wiring import Services
@@ -22,7 +23,7 @@ from clients.demo.puppet import Puppet
 from clients.demo.signer import Signer
 from contracts import ceremony as rules
 from contracts.ceremony import Party, SigningOrder
-from kyc.ports import Assurance
+from kyc.ports import Assurance, EnterpriseElements
 
 LAST6 = REPRESENTATIVE[1][-6:]
 PLATFORM_REPRESENTATIVE = ("霍普", "110101197001010032")
@@ -103,6 +104,7 @@ def register_parties(services: Services) -> tuple[Tenant, str]:
         )
         assert bank.id != enterprise.id
         person = persons.add_person(services, session, enterprise.id, *REPRESENTATIVE, "test")
+        enter_enterprise(services, session, EnterpriseElements(*ENTERPRISE, *REPRESENTATIVE), actor="test")
     return enterprise, person.id
 
 
@@ -111,6 +113,7 @@ def register_platform(services: Services) -> str:
     with services.transaction() as session:
         name, uscc = PLATFORM
         platform = create_tenant(services, session, kind=TenantKind.PLATFORM, name=name, uscc=uscc, actor="test")
+        enter_enterprise(services, session, EnterpriseElements(*PLATFORM, *PLATFORM_REPRESENTATIVE), actor="test")
         return persons.add_person(services, session, platform.id, *PLATFORM_REPRESENTATIVE, "test").id
 
 

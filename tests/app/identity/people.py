@@ -99,6 +99,6 @@ def make_people(app: Flask, services: Services) -> People:
         people.tenants[kind] = people.add_tenant(kind, number)
         for role in service.ROLES_OF[kind]:
             people.add_account(role, role, people.tenants[kind])
-    for role in (Role.OPERATOR, Role.CERTIFICATE_OFFICER):
+    for role in (Role.OPERATOR, Role.CERTIFICATE_OFFICER, Role.COMPLIANCE_OFFICER):
         people.add_account(f"{role}2", role, people.tenants[TenantKind.BANK])
     return people

@@ -220,6 +220,19 @@ def test_a_contract_is_sent(people: People) -> None:
         assert answer.status_code == 422
         assert sentence in answer.text
         assert 'value="银企云付款"' in answer.text
+    unknown = operator.post(form, page=form, **fields)
+    assert unknown.status_code == 422
+    assert "企业信息未能核实" in unknown.text
+    register = "/proofing/register"
+    enterprise = people.tenants[TenantKind.ENTERPRISE]
+    operator.post(
+        register,
+        page=register,
+        name=enterprise.name,
+        uscc=enterprise.uscc,
+        legal_representative="柯琳",
+        identity_number=NUMBER,
+    )
     sent = operator.post(form, page=form, **fields)
     assert sent.status_code == 200, sent.text
     assert re.search(rf'data-copy="{people.services.settings.people_url}/sign/[\w-]+"', sent.text)
