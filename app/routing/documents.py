@@ -23,12 +23,12 @@ class Document(BaseModel):
 DocumentType = TypeVar("DocumentType", bound=Document)
 
 
-def parse_document(data: bytes, model: type[DocumentType]) -> DocumentType:
-    """Signed bytes to a typed document.
+def parse_document(data: bytes, model: type[DocumentType], limit: int = MAX_DOCUMENT) -> DocumentType:
+    """Signed bytes (at most `limit`) to a typed document.
 
     Raises InvalidDocument with all faults (RFC 6901 pointers, stable reasons).
     """
-    if len(data) > MAX_DOCUMENT:
+    if len(data) > limit:
         raise InvalidDocument("too long", faults=(Fault("", "too-long"),))
     try:
         return model.model_validate(parse_object(data))
@@ -57,6 +57,7 @@ _REASONS = {
     "int_from_float": "not-an-integer",
     "int_parsing_size": "too-large",
     "greater_than": "not-positive",
+    "greater_than_equal": "negative",
     "less_than_equal": "too-large",
     "literal_error": "not-supported",
 }

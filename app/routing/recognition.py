@@ -1,26 +1,35 @@
 """From text and clearing code to a bank and a branch, or to saying that one does not know. Pure.
 
-A wrong branch is worse than a question: `auto` needs the bank named once, the city known and the branch's
-particular name equal to exactly one entry. Everything merely similar is offered for confirmation.
+A wrong branch is worse than a question: `auto` needs a confidence above the threshold for the amount and nothing that
+speaks against it. Everything else is offered for confirmation, with what distinguishes the candidates.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import partial
+from math import exp
 
-from app.routing.areas import AREAS_BY_CODE, Area, AreaFinding, find_areas
-from app.routing.banks import BANKS_BY_ID, Bank, BankFinding, find_bank_of_prefix, find_banks
+from app.routing.accounts import find_bank_of_account
+from app.routing.areas import Area, Place
+from app.routing.banks import Bank, BankFinding, find_bank_of_prefix
 from app.routing.clearing_code import LENGTH, ClearingCode, InvalidClearingCode, parse_clearing_code
-from app.routing.directory import Branch, Directory, Match, core_of
+from app.routing.directory import Branch, Directory, FormerName
+from app.routing.matching import Candidate, find_candidates, telling_difference
+from app.routing.model import Model, Ranked
 from app.routing.normalise import normalise
+from app.routing.reading import TextReading
 
-MODEL_VERSION = "lexicon-bigram-1"
 MAX_TEXT = 200
 MAX_CANDIDATES = 5
-LEAST_SIMILARITY = 0.35
-MAIN_OFFICE = "分行营业部"  # what to offer where no branch is named
+MAX_CITY = 64
+POLICY_VERSION = "routing-1"
+_LEAST = -4.0  # log odds below which a candidate is not worth showing
+_SMALL, _LARGE = 5_000_000, 100_000_000  # fen: up to 50,000 yuan, above 1,000,000 yuan
+# However likely the model finds it: 中山路 is not 中山北路, and two of one name are two.
+_NEVER_AUTO = frozenset({"branch-missing", "branch-not-unique", "two-cities", "branch-differs-by-direction-or-number"})
 
 
 class Decision(StrEnum):
@@ -33,18 +42,37 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoutingQuery:
-    """What somebody typed. `city` is context (where the payee is), used when the text names none."""
+    """What somebody typed, and what is known besides: the payee's city or name (which often has the city), the
+    account number as a second vote for the bank, the amount (fen), which sets how sure one must be.
+    """
 
     text: str = ""
     clearing_code: str | None = None
     city: str | None = None
+    account: str | None = None
+    payee: str | None = None
+    amount_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A branch that may be meant. `similarity` from 0 to 1; `particular` and `city` tell it from the others;
+    `former` is the name, no longer in force, by which it was found.
+    """
+
+    branch: Branch
+    similarity: float
+    city: str = ""
+    particular: str = ""
+    former: FormerName | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """The answer with its reasons.
 
-    `bank` may be sure where the branch is not; `branch` is set for `auto` only.
+    `bank` may be sure where the branch is not; `branch` is set for `auto` only. `confidence` is that the first
+    candidate is meant. `home_bank` is the bank that runs this service.
     """
 
     decision: Decision
@@ -56,96 +84,256 @@ class Resolution:
     contradictions: tuple[str, ...]
     directory_version: str
     directory_kind: str
-    model_version: str = MODEL_VERSION
+    model_version: str
+    confidence: float = 0.0
+    threshold: float = 1.0
+    policy_version: str = POLICY_VERSION
+    home_bank: str = ""
+    decision_id: str | None = None
 
     def is_same_bank(self, bank_id: str) -> bool | None:
         """Whether the payee's bank is this one; None where the bank is not known."""
-        return None if self.bank is None else self.bank.id == bank_id
+        if self.bank is not None:
+            return self.bank.id == bank_id
+        # Several may be meant, but none of them is this one.
+        others = {match.branch.bank_id for match in self.candidates}
+        return False if others and bank_id not in others and "bank" not in self.contradictions else None
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    banks: BankFinding
-    areas: AreaFinding
-    core: str
+class _Asked:
+    text: str
+    reading: TextReading
+    account_bank: Bank | None
+    threshold: float
+    by_account: bool
 
 
-def recognise(query: RoutingQuery, directory: Directory) -> Resolution:
-    """Answer any query, however odd; raises nothing and takes bounded time."""
-    text = query.text
-    if len(text) > MAX_TEXT:
-        return _unknown(directory, "text-too-long")
-    text = normalise(text)
-    given = (query.clearing_code or "").strip()
-    if not given and len(text) == LENGTH and text.isascii() and text.isdigit():
-        given, text = text, ""
-    reading = _read(text, query.city)
-    if not given:
-        return _from_text(text, reading, directory)
-    try:
-        code = parse_clearing_code(given)
-    except InvalidClearingCode as invalid:
-        return _never_auto(_from_text(text, reading, directory), invalid.reason)
-    return _from_code(code, reading, directory)
+FindAlias = Callable[[str], str | None]
 
 
-def _read(text: str, city: str | None) -> _Reading:
-    banks = find_banks(text)
-    areas = find_areas(banks.rest)
-    core = core_of(areas.rest)
-    if not areas.named and city and len(city) <= MAX_TEXT:
-        areas = find_areas(normalise(city))
-    return _Reading(banks, areas, core)
+class Recogniser:
+    """One version of the directory and one model; answers any query, however odd, in bounded time.
+
+    `find_alias` gives the clearing code for which words (`words_of`) were confirmed to stand, and is asked only where
+    the model is not sure.
+    """
+
+    def __init__(
+        self, directory: Directory, model: Model, home_bank: str = "", find_alias: FindAlias = lambda words: None
+    ) -> None:
+        self.directory = directory
+        self.model = model
+        self.home_bank = home_bank
+        self._find_alias = find_alias
+
+    def recognise(self, query: RoutingQuery) -> Resolution:
+        """Raises nothing."""
+        resolution = self._recognise(query)
+        if resolution.decision is Decision.AUTO or resolution.contradictions or query.clearing_code:
+            return resolution
+        code = self._find_alias(words_of(query))
+        branch = self.directory.find_code(code) if code is not None else None
+        return resolution if branch is None else self._by_alias(resolution, branch)
+
+    def _by_alias(self, resolution: Resolution, branch: Branch) -> Resolution:
+        return replace(
+            resolution, decision=Decision.AUTO, bank=self.directory.bank(branch.bank_id),
+            area=self.directory.area(branch.area_code), branch=branch, reasons=("confirmed-alias",), confidence=1.0,
+            candidates=(Match(branch, 1.0, self._city(branch)),),
+        )  # fmt: skip
+
+    def _recognise(self, query: RoutingQuery) -> Resolution:
+        if len(query.text) > MAX_TEXT:
+            return self._answer(Decision.UNKNOWN, ("text-too-long",))
+        text = normalise(query.text)
+        given = (query.clearing_code or "").strip()
+        if not given and len(text) == LENGTH and text.isascii() and text.isdigit():
+            given, text = text, ""
+        asked = self._ask(text, query)
+        if not given:
+            return self._from_text(asked)
+        try:
+            code = parse_clearing_code(given)
+        except InvalidClearingCode as invalid:
+            return _never_auto(self._from_text(asked), invalid.reason)
+        return self._from_code(code, asked)
+
+    def _ask(self, text: str, query: RoutingQuery) -> _Asked:
+        reading = self.directory.reader.read(text, self._context(query))
+        account_bank = find_bank_of_account(query.account) if query.account else None
+        by_account = not reading.banks.named and not reading.banks.unknown_bank and account_bank is not None
+        if by_account and account_bank is not None:
+            banks = BankFinding(account_bank, (account_bank,), False, reading.banks.rest)
+            reading = replace(reading, banks=banks)
+        return _Asked(text, reading, account_bank, self._threshold(query.amount_minor), by_account)
+
+    def _context(self, query: RoutingQuery) -> tuple[Place, ...]:
+        for words in (query.city, query.payee):
+            if words and len(words) <= MAX_CITY and (places := self.directory.gazetteer.find_name(words)):
+                return places
+        return ()
+
+    def _threshold(self, amount_minor: int | None) -> float:
+        if amount_minor is None:
+            return self.model.thresholds["medium"]
+        size = "small" if amount_minor <= _SMALL else "large" if amount_minor > _LARGE else "medium"
+        return self.model.thresholds[size]
+
+    def _from_code(self, code: ClearingCode, asked: _Asked) -> Resolution:
+        directory = self.directory
+        branch = directory.find_code(code.digits)
+        bank = directory.bank(branch.bank_id) if branch else find_bank_of_prefix(code.bank)
+        area = directory.area(code.area)
+        contradictions = self._contradictions(bank, code, branch, asked)
+        if branch is None:
+            reasons = ("clearing-code-not-in-directory",)
+            return self._answer(Decision.UNKNOWN, reasons, bank=bank, area=area, contradictions=contradictions)
+        candidates = (Match(branch, 1.0, self._city(branch)),)
+        if "bank" in contradictions or "account" in contradictions:
+            reason = "clearing-code-contradicts-bank" if "bank" in contradictions else "account-contradicts-bank"
+            return self._answer(
+                Decision.CONFIRM, (reason,), area=area, contradictions=contradictions, candidates=candidates
+            )
+        return self._answer(
+            Decision.AUTO, ("clearing-code",), bank=bank, area=area, contradictions=contradictions,
+            candidates=candidates, branch=branch, confidence=1.0, threshold=asked.threshold,
+        )  # fmt: skip
+
+    def _contradictions(
+        self, bank: Bank | None, code: ClearingCode, branch: Branch | None, asked: _Asked
+    ) -> tuple[str, ...]:
+        found = []
+        banks, places = asked.reading.banks, asked.reading.areas.places
+        if banks.unknown_bank or (banks.named and bank is not None and bank not in banks.named) or banks.conflict:
+            found.append("bank")
+        if places and not any(place.holds(int(code.area)) for place in places):
+            found.append("city")
+        core = asked.reading.readings[0].core.text
+        if branch is not None and core and core not in normalise(branch.name):
+            found.append("branch")
+        if bank is not None and asked.account_bank is not None and asked.account_bank != bank and "bank" not in found:
+            found.append("account")
+        return tuple(found)
+
+    def _from_text(self, asked: _Asked) -> Resolution:
+        banks = asked.reading.banks
+        reason = _unreadable(asked.text)
+        if reason is None and banks.conflict:
+            reason = "two-banks"
+        if reason is None and (not banks.named or banks.unknown_bank):
+            reason = "bank-not-in-table" if banks.unknown_bank else "no-bank-named"
+        if reason is not None:
+            return self._answer(Decision.UNKNOWN, (reason,))
+        ranked = self.model.rank(self.directory, find_candidates(self.directory, asked.reading))
+        kept = [
+            (candidate, score)
+            for candidate, score in zip(ranked.candidates, ranked.scores, strict=True)
+            if score > _LEAST
+        ][:MAX_CANDIDATES]
+        bank = banks.bank
+        if bank is None and kept and ranked.confidence >= asked.threshold:
+            bank = self.directory.bank(self.directory.branch(kept[0][0].row).bank_id)
+        places = asked.reading.readings[0].places
+        area = places[0].area if len({place.area for place in places}) == 1 else None
+        doubts = self._doubts(asked, ranked)
+        contradictions = ("account",) if asked.account_bank not in (None, *banks.named) else ()
+        if not kept:
+            reasons = (*doubts, "no-branch-alike")
+            return self._answer(Decision.UNKNOWN, reasons, bank=bank, area=area, contradictions=contradictions)
+        matches = tuple(self._match(candidate, score) for candidate, score in kept)
+        sure = ranked.confidence >= asked.threshold and not contradictions and not asked.by_account
+        barred = _NEVER_AUTO.intersection(doubts)
+        decision = Decision.AUTO if sure and not barred else Decision.CONFIRM
+        first = matches[0]
+        if decision is Decision.AUTO:
+            reasons = ("exact-name",) if not doubts else ("above-threshold", *doubts)
+            area = self.directory.area(first.branch.area_code) or area
+            bank = self.directory.bank(first.branch.bank_id)
+        else:
+            reasons = doubts or ("below-threshold",)
+        return self._answer(
+            decision, reasons, bank=bank, area=area, contradictions=contradictions, candidates=matches,
+            branch=first.branch if decision is Decision.AUTO else None, confidence=ranked.confidence,
+            threshold=asked.threshold,
+        )  # fmt: skip
+
+    def _doubts(self, asked: _Asked, ranked: Ranked) -> tuple[str, ...]:
+        """What is not as it should be, whether or not it is enough to ask somebody."""
+        doubts = []
+        reading, areas = asked.reading.readings[0], asked.reading.areas
+        if asked.by_account:
+            doubts.append("bank-from-account")
+        if asked.reading.banks.by_sound:
+            doubts.append("bank-by-sound")
+        if not reading.places:
+            doubts.append("city-missing")
+        elif areas.also and not (ranked.candidates and self._is_named(ranked.candidates[0])):
+            doubts.append("two-cities")
+        elif reading.by_context:
+            doubts.append("city-from-context")
+        if not reading.core.text and not reading.core.end:
+            doubts.append("branch-missing")
+        if not ranked.candidates:
+            return tuple(doubts)
+        first = ranked.candidates[0]
+        core, end = first.reading.core, self.directory.core(first.row)
+        if (core.text, core.end) != (end.text, end.end):
+            doubts.append("branch-only-similar")
+        if telling_difference(core, end):
+            doubts.append("branch-differs-by-direction-or-number")
+        if self.directory.until[first.row]:
+            doubts.append("former-name")
+        if any(self._is_twin(first, other) for other in ranked.candidates[1:]):
+            doubts.append("branch-not-unique")
+        return tuple(doubts)
+
+    def _is_named(self, candidate: Candidate) -> bool:
+        """Whether the second city is a word of the branch's name: 北京朝阳支行."""
+        core = candidate.reading.core
+        return bool(core.text) and core.sound == self.directory.sounds[candidate.row]
+
+    def _is_twin(self, one: Candidate, other: Candidate) -> bool:
+        """Two branches that the text names equally well, as far as bank, area and name go."""
+        directory, (a, b) = self.directory, (one.row, other.row)
+        if directory.core(a) != directory.core(b) or one.reading is not other.reading:
+            return False
+        same_area = directory.areas[a] == directory.areas[b]
+        return bool(directory.row_banks[a] == directory.row_banks[b] and (same_area or not one.reading.places))
+
+    def _match(self, candidate: Candidate, score: float) -> Match:
+        branch = self.directory.branch(candidate.row)
+        former = self.directory.former(candidate.row)
+        return Match(branch, 1 / (1 + exp(-score)), self._city(branch), self.directory.cores[candidate.row], former)
+
+    def _city(self, branch: Branch) -> str:
+        area = self.directory.area(branch.area_code)
+        return area.name if area else branch.area_code
+
+    def _answer(
+        self,
+        decision: Decision,
+        reasons: tuple[str, ...],
+        *,
+        bank: Bank | None = None,
+        area: Area | None = None,
+        contradictions: tuple[str, ...] = (),
+        candidates: tuple[Match, ...] = (),
+        branch: Branch | None = None,
+        confidence: float = 0.0,
+        threshold: float = 1.0,
+    ) -> Resolution:
+        return Resolution(
+            decision, bank, area, branch, candidates, reasons, contradictions, self.directory.version,
+            self.directory.kind, self.model.version, confidence, threshold, home_bank=self.home_bank,
+        )  # fmt: skip
 
 
-def _from_code(code: ClearingCode, reading: _Reading, directory: Directory) -> Resolution:
-    branch = directory.find_code(code.digits)
-    bank = BANKS_BY_ID[branch.bank_id] if branch else find_bank_of_prefix(code.bank)
-    area = AREAS_BY_CODE.get(code.area)
-    contradictions = _contradictions(bank, area, branch, reading)
-    answer = partial(_answer, directory, area=area, contradictions=contradictions)
-    if branch is None:
-        return answer(Decision.UNKNOWN, ("clearing-code-not-in-directory",), bank=bank)
-    candidates = (Match(branch, 1.0),)
-    if "bank" in contradictions:
-        return answer(Decision.CONFIRM, ("clearing-code-contradicts-bank",), candidates=candidates)
-    return answer(Decision.AUTO, ("clearing-code",), bank=bank, candidates=candidates, branch=branch)
-
-
-def _contradictions(bank: Bank | None, area: Area | None, branch: Branch | None, reading: _Reading) -> tuple[str, ...]:
-    found = []
-    banks, areas = reading.banks, reading.areas
-    if banks.unknown_bank or (banks.named and bank is not None and banks.named != (bank,)):
-        found.append("bank")
-    if areas.named and area is not None and area not in areas.named:
-        found.append("city")
-    if branch is not None and reading.core and reading.core not in branch.name:
-        found.append("branch")
-    return tuple(found)
-
-
-def _from_text(text: str, reading: _Reading, directory: Directory) -> Resolution:
-    if reason := _unreadable(text):
-        return _unknown(directory, reason)
-    banks, areas = reading.banks, reading.areas
-    if len(banks.named) > 1:
-        return _unknown(directory, "two-banks")
-    if banks.bank is None:
-        return _unknown(directory, "bank-not-in-table" if banks.unknown_bank else "no-bank-named")
-    bank, area = banks.bank, areas.area
-    area_codes = frozenset(named.code for named in areas.named)
-    matches = directory.find_alike(bank.id, area_codes, reading.core or MAIN_OFFICE)
-    alike = tuple(match for match in matches if match.similarity >= LEAST_SIMILARITY)[:MAX_CANDIDATES]
-    if not reading.core:
-        alike = tuple(replace(match, similarity=0.0) for match in alike)  # offered, but like nothing that was typed
-    exact = [match for match in matches if match.similarity == 1.0]
-    doubts = _doubts(reading, exact)
-    answer = partial(_answer, directory, bank=bank, area=area)
-    if not doubts:
-        return answer(Decision.AUTO, ("exact-name",), candidates=(exact[0],), branch=exact[0].branch)
-    if not alike:
-        return answer(Decision.UNKNOWN, (*doubts, "no-branch-alike"))
-    return answer(Decision.CONFIRM, doubts, candidates=alike)
+def words_of(query: RoutingQuery) -> str:
+    """What an alias is known by: SHA-256 of the normalised text and city."""
+    city = normalise(query.city) if query.city and len(query.city) <= MAX_CITY else ""
+    text = normalise(query.text) if len(query.text) <= MAX_TEXT else ""
+    return hashlib.sha256(f"{text}\n{city}".encode(errors="replace")).hexdigest()
 
 
 def _unreadable(text: str) -> str | None:
@@ -156,42 +344,7 @@ def _unreadable(text: str) -> str | None:
     return "text-too-short" if len(text) == 1 else None
 
 
-def _doubts(reading: _Reading, exact: list[Match]) -> tuple[str, ...]:
-    doubts = []
-    if not reading.areas.named:
-        doubts.append("city-missing")
-    elif reading.areas.area is None:
-        doubts.append("two-cities")
-    if not reading.core:
-        doubts.append("branch-missing")
-    elif not exact:
-        doubts.append("branch-only-similar")
-    elif len(exact) > 1:
-        doubts.append("branch-not-unique")
-    return tuple(doubts)
-
-
 def _never_auto(resolution: Resolution, reason: str) -> Resolution:
     """The text's answer beside a clearing code that is wrong: somebody must look."""
     decision = Decision.CONFIRM if resolution.decision is Decision.AUTO else resolution.decision
     return replace(resolution, decision=decision, branch=None, reasons=(reason, *resolution.reasons))
-
-
-def _unknown(directory: Directory, reason: str) -> Resolution:
-    return _answer(directory, Decision.UNKNOWN, (reason,))
-
-
-def _answer(
-    directory: Directory,
-    decision: Decision,
-    reasons: tuple[str, ...],
-    *,
-    bank: Bank | None = None,
-    area: Area | None = None,
-    contradictions: tuple[str, ...] = (),
-    candidates: tuple[Match, ...] = (),
-    branch: Branch | None = None,
-) -> Resolution:
-    return Resolution(
-        decision, bank, area, branch, candidates, reasons, contradictions, directory.version, directory.kind
-    )
