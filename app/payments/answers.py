@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from app.gateway.answers import GatewayAnswer
+from app.payments.channels import Channel
 from app.payments.models import PaymentInstruction
 from app.payments.taking import Taken
-from app.routing.banks import BANKS_BY_ID, HOME_BANK
+from app.routing.banks import bank_name
 
 _OK = 200
 
@@ -83,7 +84,7 @@ def _answer(
         "bank_reference": bank_reference,
         "state": told["state"],
         "channel": told["channel"],
-        "same_bank": None if bank is None else bank == HOME_BANK,
+        "same_bank": None if bank is None else told["channel"] == Channel.BOOK,
         "reasons": told["reasons"],
         "received_at": received_at.isoformat(),
     }
@@ -95,7 +96,7 @@ def _answer(
         "payee": {
             "name": payee_name,
             "account": payee_account,
-            "bank": BANKS_BY_ID[bank].name if bank else None,
+            "bank": bank_name(bank) if bank else None,
             "clearing_code": told["clearing_code"],
         },
         "purpose": purpose,

@@ -22,7 +22,7 @@ from app.payments.risk_facts import Movement, remember
 from app.payments.store import store_of
 from app.payments.taking import booking_steps, credit_account, dispatch_of, transfer_kind
 from app.routing.documents import parse_document
-from app.routing.service import current_directory
+from app.routing.service import current_recogniser
 from app.wiring import Services
 
 MOST_AT_ONCE = 200
@@ -42,11 +42,11 @@ def approve(services: Services, session: Session, payment_id: str, *, approver: 
         return State.REJECTED
     core, payee = EmbeddedCore(session, at), _payee(payment)
     try:
-        directory = current_directory(services, session) if names_a_bank(payee) else None
-        resolution = find_bank(payee, directory)
+        recogniser = current_recogniser(services, session) if names_a_bank(payee) else None
+        resolution = find_bank(payee, recogniser)
         here = {payment.payee_account} if is_here(resolution) else set()
         accounts = core.lock({payment.payer_account} | here)
-        route = find_route(payee, payment.amount_minor, resolution, accounts, core, at)
+        route = find_route(payee, payment.amount_minor, resolution, accounts, core, at, services.settings.home_bank)
     except NotRoutable as unclear:
         outcomes.reject(services, session, payment_id, unclear.reason, {"approver": approver})
         return State.REJECTED

@@ -13,10 +13,8 @@ from app.payments.ledger import Account
 from app.payments.messages import Payee
 from app.payments.problems import CalendarMissing
 from app.payments.workdays import CalendarUnknown
-from app.routing.banks import HOME_BANK
-from app.routing.directory import Directory
 from app.routing.messages import candidate_body, resolution_body
-from app.routing.recognition import Resolution, RoutingQuery, recognise
+from app.routing.recognition import Recogniser, Resolution, RoutingQuery
 
 
 class NotRoutable(Exception):
@@ -77,11 +75,11 @@ def names_a_bank(payee: Payee) -> bool:
     return payee.bank_text is not None or payee.clearing_code is not None
 
 
-def find_bank(payee: Payee, directory: Directory | None) -> Resolution | None:
+def find_bank(payee: Payee, recogniser: Recogniser | None) -> Resolution | None:
     """The bank that the payee names, None where it names none. Raises NotRoutable."""
-    if not names_a_bank(payee) or directory is None:
+    if not names_a_bank(payee) or recogniser is None:
         return None
-    resolution = recognise(RoutingQuery(payee.bank_text or "", payee.clearing_code), directory)
+    resolution = recogniser.recognise(RoutingQuery(payee.bank_text or "", payee.clearing_code))
     if "bank" in resolution.contradictions:
         raise NotRoutable("payee-bank-contradicts-code", resolution)
     if resolution.bank is None:
@@ -91,7 +89,7 @@ def find_bank(payee: Payee, directory: Directory | None) -> Resolution | None:
 
 def is_here(resolution: Resolution | None) -> bool:
     """Whether the money stays in this bank."""
-    return resolution is None or resolution.bank is None or resolution.bank.id == HOME_BANK
+    return resolution is None or resolution.bank is None or resolution.bank.id == resolution.home_bank
 
 
 def find_route(
@@ -101,6 +99,7 @@ def find_route(
     accounts: Mapping[str, Account],
     core: CoreBanking,
     at: datetime,
+    home_bank: str,
 ) -> Route:
     """The channel, once the bank is known; `accounts` has the payee's own where it is here.
 
@@ -121,5 +120,5 @@ def find_route(
         raise CalendarMissing(str(exc)) from exc
     if choice.channel is None:
         raise NotRoutable("payee-branch-unclear", resolution)
-    bank_id = resolution.bank.id if resolution and resolution.bank else HOME_BANK
+    bank_id = resolution.bank.id if resolution and resolution.bank else home_bank
     return Route(bank_id, branch.code if branch else None, choice, choice.channel, resolution)

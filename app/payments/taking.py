@@ -33,10 +33,9 @@ from app.payments.risk_facts import Movement, RiskFacts, gather, remember
 from app.payments.risk_lists import policy_in_force
 from app.payments.store import Claim, Store, Use, store_of
 from app.problems import Conflict, Fault, Problem
-from app.routing.directory import Directory
 from app.routing.problems import DirectoryMissing
-from app.routing.recognition import Resolution
-from app.routing.service import current_directory
+from app.routing.recognition import Recogniser, Resolution
+from app.routing.service import current_recogniser
 from app.wiring import Services
 
 _OLDEST_REQUEST = timedelta(hours=24)
@@ -192,14 +191,14 @@ class _Group:
         return [each for each in firsts.values() if each.payment_id in free]
 
     def _find_banks(self, fresh: Iterable[Taken]) -> dict[str, Resolution | NotRoutable | None]:
-        directory: Directory | None = None
+        recogniser: Recogniser | None = None
         found: dict[str, Resolution | NotRoutable | None] = {}
         for taken in fresh:
             payee = taken.order.terms.payee
             try:
-                if directory is None and names_a_bank(payee):
-                    directory = current_directory(self._services, self._session)
-                found[taken.payment_id] = find_bank(payee, directory)
+                if recogniser is None and names_a_bank(payee):
+                    recogniser = current_recogniser(self._services, self._session)
+                found[taken.payment_id] = find_bank(payee, recogniser)
             except NotRoutable as unclear:
                 found[taken.payment_id] = unclear
             except DirectoryMissing as missing:
@@ -243,7 +242,8 @@ class _Group:
                 return
             if isinstance(resolved, NotRoutable):
                 raise resolved
-            route = find_route(terms.payee, terms.amount_minor, resolved, accounts, self._core, self._at)
+            home = self._services.settings.home_bank
+            route = find_route(terms.payee, terms.amount_minor, resolved, accounts, self._core, self._at, home)
             taken.route, taken.details = route, route.explanation()
             taken.fee_minor = fee_for(route.channel, terms.amount_minor, batch=taken.order.batch_id is not None)
             needed = terms.amount_minor + taken.fee_minor
