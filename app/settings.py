@@ -15,6 +15,7 @@ from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 
+from app.oauth.consent_policy import get_consent_policy
 from app.routing.banks import BANKS_BY_ID
 from app.oauth.consent_policy import get_consent_policy
 from kyc.errors import PolicyNotAllowed
@@ -83,6 +84,7 @@ class Settings:
     liveness_policy: str = "standard-flash"
     consent_policy: str = "standard"
     landmarks: Alignment = Alignment.SIXTY_EIGHT_POINT
+    retention_years: Mapping[str, int] = field(default_factory=lambda: {"*": 15})
     home_bank: str = "icbc"
     max_body: int = 16 * 1024 * 1024
     log_level: str = "INFO"
@@ -140,6 +142,7 @@ class _Reader:
                 "CONSENT_POLICY", "standard" if production else "demo", get_consent_policy, production
             ),
             "landmarks": self._landmarks(),
+            "retention_years": self._retention(),
             "home_bank": self._home_bank(),
             "max_body": self._number("MAX_BODY", 16 * 1024 * 1024, 1024, 1 << 30),
             "log_level": self._log_level(),
@@ -231,6 +234,19 @@ class _Reader:
             self._problems.append(f"YUNLIAN_{name} is not a whole number from {least} to {most}")
             return default
         return int(text)
+
+    def _retention(self) -> dict[str, int]:
+        """Years by template, as "product-service-agreement=30,*=15"; `*` stands for all others."""
+        years: dict[str, int] = {"*": 15}
+        for part in self._text("RETENTION_YEARS", "").split(","):
+            template, _, number = (piece.strip() for piece in part.partition("="))
+            if not part.strip():
+                continue
+            if not template or not re.fullmatch("[0-9]{1,3}", number) or not 5 <= int(number) <= 100:
+                self._problems.append("YUNLIAN_RETENTION_YEARS is a list of template=years, each 5 to 100")
+                break
+            years[template] = int(number)
+        return years
 
     def _networks(self, name: str) -> tuple[str, ...]:
         networks = tuple(part.strip() for part in self._text(name, "").split(",") if part.strip())

@@ -23,7 +23,7 @@ from app.identity.persons import EmbeddedPortraitSource
 from app.journal import Journal
 from app.proofing.registers import DatabaseRegistry, HttpRegistry
 from app.settings import Settings
-from app.signing.documents import SealedDocumentStore
+from app.signing.documents import DocumentStore, SealedDocumentStore
 from app.workshop import LocalWorkshop, SocketWorkshop, Workshop
 from kyc.ports import PortraitSource
 from pki.ports import Clock, KeyStore
@@ -46,7 +46,7 @@ class Services:
     engine: Engine
     keystore: KeyStore
     workshop: Workshop
-    documents: SealedDocumentStore
+    documents: DocumentStore
     epoch: RevocationEpoch = field(init=False)
 
     def __post_init__(self) -> None:

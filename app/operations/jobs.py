@@ -16,6 +16,8 @@ from app.identity import sessions
 from app.oauth.forgetting import forget_expired
 from app.oauth.token_keys import rotate_when_due
 from app.proofing import forgetting, limits
+from app.signing.renewal import renew_due
+from app.signing.retention import delete_expired, forget_pending_signings
 from app.signing.service import deliver_pending, expire_overdue
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ def _forget(services: Services) -> int:
 JOBS = (
     Job("deliver contracts", timedelta(seconds=0.5), deliver_pending),
     Job("seal the journal", timedelta(seconds=1), lambda services: services.journal.seal()),
+    Job("renew archive time stamps", timedelta(hours=1), renew_due),
+    Job("delete contracts after retention", timedelta(hours=1), delete_expired),
+    Job("forget signatures in the making", timedelta(minutes=10), forget_pending_signings),
     Job("expire contracts", timedelta(minutes=1), expire_overdue),
     Job("warn before expiry", timedelta(hours=1), warn_before_expiry),
     Job("forget what expired", timedelta(minutes=1), _forget),

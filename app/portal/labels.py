@@ -133,6 +133,7 @@ EVENTS: dict[str, Label] = {
     "account-created": ("开立账户", "Account created"),
     "account-disabled": ("停用账户", "Account disabled"),
     "log-in-attempted": ("尝试登录", "Log-in attempted"),
+    "log-in-throttled": ("登录过于频繁", "Log-ins throttled"),
     "logged-in": ("登录", "Logged in"),
     "logged-out": ("退出", "Logged out"),
     "password-changed": ("更改密码", "Password changed"),

@@ -98,6 +98,7 @@ TEXTS = {
     "document-not-valid": "合同验证未通过。",
     "invalid-signature": "签名验证失败。",
     "timestamp-failed": "时间戳服务暂不可用，请稍后再试。",
+    "bounds-exceeded": "文件处理所需的时间或内存超出限制。",
     "signing-failed": "签署未能完成，请重试。",
     "challenge-expired": "核验已超时，请重新开始。",
     "nonce-mismatch": "本次核验与当前合同不符，请刷新页面后重试。",

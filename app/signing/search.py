@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.identity.models import Account, Tenant
+from app.identity.models import Account, Tenant, TenantKind
 from app.problems import NotFound
 from app.signing.models import Contract, Signature
 
@@ -28,6 +28,11 @@ def list_contracts(
             | (Contract.current_sha256 == text)
         )
     return list(session.scalars(query))
+
+
+def find_bank(session: Session) -> Tenant | None:
+    """The bank, once it is registered."""
+    return session.scalars(select(Tenant).where(Tenant.kind == TenantKind.BANK)).first()
 
 
 def get_contract(session: Session, contract_id: str, account: Account | None = None) -> Contract:

@@ -13,21 +13,22 @@ import pypdfium2
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from app.certificates.published import current_crl
+from app.certificates.published import current_crl, current_delta_crl
 from app.certificates.records import x5t_s256
 from app.identity.models import Tenant
-from contracts import signing
-from contracts.archive import archive
+from contracts import bounded, signing
+from contracts.archive import archive, renew
+from contracts.archive import proof_ends_at as archived_until
 from contracts.cms import SigningKey
 from contracts.evidence import EvidenceReport, verify_bundle
 from contracts.render import get_template, render
 from contracts.report import SignatureReport
 from contracts.seals import company_and_person_seal, company_seal
 from contracts.signing import PendingSignature
-from contracts.validation import validate
 from pki.authority import ROOT_NAME
 from pki.binding import SignatureBinding
 from pki.path import TrustPolicy
+from pki.profiles import IssuingRole
 from pki.revocation import RevocationState
 
 if TYPE_CHECKING:
@@ -177,27 +178,58 @@ def seal_and_archive(services: Services, pdf: bytes, bank: Tenant, seal_field: s
         pdf = signing.sign_with_key(
             pdf, seal_field, held.key, held.certificate, held.chain, timestamps, at=at, seal=company
         )
-    return archive(
+    return archive(pdf, timestamps, **_validation_data(services))
+
+
+def renew_archive(services: Services, pdf: bytes, states: Mapping[str, RevocationState], at: datetime) -> bytes:
+    """Another archive time stamp over an archived document, with the newest revocation data.
+
+    Raises DocumentNotValid: what is broken is not covered up.
+    """
+    hierarchy = services.hierarchy
+    return renew(
         pdf,
-        timestamps,
-        certificates=[authority.certificate for authority in hierarchy.authorities],
-        crls=[current_crl(services, issuer).der for issuer in (ROOT_NAME, held.issuer, "signer")],
+        hierarchy.timestamps,
+        hierarchy.trust,
+        at,
+        revocation=lambda certificate: states.get(x5t_s256(certificate)),
+        **_validation_data(services),
     )
+
+
+def proof_ends_at(pdf: bytes) -> datetime:
+    """When the newest time stamp's chain ends. Raises SigningFailed."""
+    return archived_until(pdf)
+
+
+def _validation_data(services: Services) -> dict[str, Any]:
+    """The certificates of all chains and fresh CRLs of every authority in them, with their deltas."""
+    hierarchy = services.hierarchy
+    issuers = (hierarchy.seal.issuer, hierarchy.newest(IssuingRole.SIGNER).name)
+    crls = [current_crl(services, ROOT_NAME).der]
+    for issuer in dict.fromkeys(issuers):
+        crls += [current_crl(services, issuer).der, current_delta_crl(services, issuer).der]
+    certificates = [hierarchy.root, *(authority.certificate for authority in hierarchy.authorities)]
+    return {"certificates": certificates, "crls": crls}
 
 
 def validate_pdf(
     pdf: bytes, root: bytes, authorities: tuple[bytes, ...], states: Mapping[str, RevocationState], at: datetime
 ) -> SignatureReport:
-    """Validate a PDF's signatures under a root with its authorities (DER); `states` by x5t#S256. Never raises."""
+    """Validate a stranger's PDF under a root with its authorities (DER), in a process with bounds of time and memory;
+    `states` by x5t#S256. Never raises."""
     trust = TrustPolicy(
         (x509.load_der_x509_certificate(root),), tuple(x509.load_der_x509_certificate(der) for der in authorities)
     )
-    return validate(pdf, trust, at, revocation=lambda certificate: states.get(x5t_s256(certificate)))
+    return bounded.validate(pdf, trust, at, revocation=lambda certificate: states.get(x5t_s256(certificate)))
 
 
 def check_evidence(bundle: bytes, root: bytes, at: datetime) -> EvidenceReport:
-    """Verify an evidence bundle under a root (DER). Raises InvalidEvidence."""
-    return verify_bundle(bundle, [x509.load_der_x509_certificate(root)], at)
+    """Verify a stranger's evidence bundle under a root (DER), within the same bounds.
+
+    Raises InvalidEvidence, BoundsExceeded.
+    """
+    return bounded.run(verify_bundle, bundle, [x509.load_der_x509_certificate(root)], at)
 
 
 class _GivenTimestamp:
