@@ -1,7 +1,8 @@
 """The CMS of a PAdES signature (ETSI EN 319 142-1 §6.3, RFC 5652), built without an event loop.
 
-pyHanko gathers signed attributes by asyncio, which has no place in a gevent worker; the structure itself is
-small, so it is put together here and handed to pyHanko for embedding.
+pyHanko gathers signed attributes by asyncio, which has no place in a gevent worker, and writes them with a library for
+which that is most of the work of a signature; the structure is small, so it is encoded here and handed to pyHanko for
+embedding.
 """
 
 from __future__ import annotations
@@ -10,20 +11,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from asn1crypto import algos, cms, core, tsp
-from asn1crypto import x509 as asn1_x509
+from asn1crypto import cms, core, tsp
 from cryptography import exceptions, x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
-from pyhanko.sign.general import as_signing_certificate_v2
+from cryptography.x509.oid import ObjectIdentifier, SignatureAlgorithmOID
 
-from contracts.binding import BINDING_ATTRIBUTE, SignatureBinding, attribute_value
+from contracts.binding import SignatureBinding, attribute_value
 from contracts.errors import InvalidSignature, SigningFailed, TimestampFailed
 from contracts.ports import TimestampSource
+from pki import der
+from pki.profiles import SIGNATURE_BINDING
 
 SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+_DATA = ObjectIdentifier("1.2.840.113549.1.7.1")
+_SIGNED_DATA = ObjectIdentifier("1.2.840.113549.1.7.2")
+_CONTENT_TYPE = ObjectIdentifier("1.2.840.113549.1.9.3")
+_MESSAGE_DIGEST = ObjectIdentifier("1.2.840.113549.1.9.4")
+_ALGORITHM_PROTECTION = ObjectIdentifier("1.2.840.113549.1.9.52")
+_SIGNING_CERTIFICATE_V2 = ObjectIdentifier("1.2.840.113549.1.9.16.2.47")
+_TIMESTAMP_TOKEN = ObjectIdentifier("1.2.840.113549.1.9.16.2.14")
+_SHA256 = ObjectIdentifier("2.16.840.1.101.3.4.2.1")
+_SHA384 = ObjectIdentifier("2.16.840.1.101.3.4.2.2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +44,17 @@ class Mechanism:
     """How a kind of key signs CMS: one digest for the content and for the signed attributes (RFC 8933)."""
 
     digest: str
-    signature: str
+    digest_oid: ObjectIdentifier
+    signature_oid: ObjectIdentifier
     hash: hashes.HashAlgorithm
     p1363_length: int | None
     """Length of r||s as WebCrypto gives it, for elliptic curves."""
 
 
 _MECHANISMS = {
-    "secp256r1": Mechanism("sha256", "sha256_ecdsa", hashes.SHA256(), 64),
-    "secp384r1": Mechanism("sha384", "sha384_ecdsa", hashes.SHA384(), 96),
-    "rsa": Mechanism("sha256", "sha256_rsa", hashes.SHA256(), None),
+    "secp256r1": Mechanism("sha256", _SHA256, SignatureAlgorithmOID.ECDSA_WITH_SHA256, hashes.SHA256(), 64),
+    "secp384r1": Mechanism("sha384", _SHA384, SignatureAlgorithmOID.ECDSA_WITH_SHA384, hashes.SHA384(), 96),
+    "rsa": Mechanism("sha256", _SHA256, SignatureAlgorithmOID.RSA_WITH_SHA256, hashes.SHA256(), None),
 }
 
 
@@ -61,23 +75,16 @@ def signed_attributes(content_digest: bytes, certificate: x509.Certificate, bind
     dictionary.
     """
     mechanism = mechanism_for(certificate)
+    protection = der.sequence(_digest_algorithm(mechanism), der.tlv(0xA1, *_signature_algorithm_parts(mechanism)))
     attributes = [
-        _attribute("content_type", "data"),
-        _attribute("message_digest", content_digest),
-        _attribute("signing_certificate_v2", as_signing_certificate_v2(_asn1(certificate))),
-        _attribute(
-            "cms_algorithm_protection",
-            cms.CMSAlgorithmProtection(
-                {
-                    "digest_algorithm": algos.DigestAlgorithm({"algorithm": mechanism.digest}),
-                    "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": mechanism.signature}),
-                }
-            ),
-        ),
+        _attribute(_CONTENT_TYPE, der.object_identifier(_DATA)),
+        _attribute(_MESSAGE_DIGEST, der.octet_string(content_digest)),
+        _attribute(_SIGNING_CERTIFICATE_V2, _signing_certificate_v2(certificate)),
+        _attribute(_ALGORITHM_PROTECTION, protection),
     ]
     if binding is not None:
-        attributes.append(_attribute(BINDING_ATTRIBUTE, core.Any(core.Sequence.load(attribute_value(binding)))))
-    return bytes(cms.CMSAttributes(attributes).dump())
+        attributes.append(_attribute(SIGNATURE_BINDING, attribute_value(binding)))
+    return der.set_of(*attributes)
 
 
 def sign_attributes(private_key: SigningKey, certificate: x509.Certificate, attributes: bytes) -> bytes:
@@ -111,49 +118,30 @@ def signed_data(
     signature: bytes,
     certificate: x509.Certificate,
     chain: Iterable[x509.Certificate],
-    timestamp_token: cms.ContentInfo | None,
+    timestamp_token: bytes | None,
 ) -> bytes:
     """DER of the ContentInfo with SignedData that goes into /Contents. Self-signed certificates stay out."""
     mechanism = mechanism_for(certificate)
-    subject = _asn1(certificate)
-    digest_algorithm = algos.DigestAlgorithm({"algorithm": mechanism.digest})
-    signer_info = cms.SignerInfo(
-        {
-            "version": "v1",
-            "sid": cms.SignerIdentifier(
-                {
-                    "issuer_and_serial_number": cms.IssuerAndSerialNumber(
-                        {"issuer": subject.issuer, "serial_number": subject.serial_number}
-                    )
-                }
-            ),
-            "digest_algorithm": digest_algorithm,
-            "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": mechanism.signature}),
-            "signed_attrs": cms.CMSAttributes.load(attributes),
-            "signature": signature,
-        }
+    digest_algorithm = _digest_algorithm(mechanism)
+    certificates = [_certificate_der(c) for c in (certificate, *(c for c in chain if c.subject != c.issuer))]
+    token = _attribute(_TIMESTAMP_TOKEN, timestamp_token) if timestamp_token is not None else b""
+    signer_info = der.sequence(
+        der.integer(1),
+        der.sequence(certificate.issuer.public_bytes(), der.integer(certificate.serial_number)),
+        digest_algorithm,
+        b"\xa0" + attributes[1:],
+        der.sequence(*_signature_algorithm_parts(mechanism)),
+        der.octet_string(signature),
+        der.tlv(0xA1, token) if token else b"",
     )
-    if timestamp_token is not None:
-        signer_info["unsigned_attrs"] = cms.CMSAttributes([_attribute("signature_time_stamp_token", timestamp_token)])
-    issuers = [_asn1(issuer) for issuer in chain if issuer.subject != issuer.issuer]
-    return bytes(
-        cms.ContentInfo(
-            {
-                "content_type": "signed_data",
-                "content": cms.SignedData(
-                    {
-                        "version": "v1",
-                        "digest_algorithms": [digest_algorithm],
-                        "encap_content_info": {"content_type": "data"},
-                        "certificates": [
-                            cms.CertificateChoices(name="certificate", value=c) for c in (subject, *issuers)
-                        ],
-                        "signer_infos": [signer_info],
-                    }
-                ),
-            }
-        ).dump()
+    content = der.sequence(
+        der.integer(1),
+        der.set_of(digest_algorithm),
+        der.sequence(der.object_identifier(_DATA)),
+        der.tlv(0xA0, *sorted(certificates)),
+        der.set_of(signer_info),
     )
+    return der.sequence(der.object_identifier(_SIGNED_DATA), der.tlv(0xA0, content))
 
 
 def request_timestamp(timestamps: TimestampSource, digest: bytes) -> tuple[cms.ContentInfo, datetime]:
@@ -192,12 +180,30 @@ def _token(answer: bytes) -> cms.ContentInfo:
     return response["time_stamp_token"]
 
 
-def _attribute(kind: str, value: object) -> cms.CMSAttribute:
-    return cms.CMSAttribute({"type": cms.CMSAttributeType(kind), "values": (value,)})
+def _attribute(kind: ObjectIdentifier, value: bytes) -> bytes:
+    return der.sequence(der.object_identifier(kind), der.set_of(value))
 
 
-def _asn1(certificate: x509.Certificate) -> asn1_x509.Certificate:
-    return asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER))
+def _signing_certificate_v2(certificate: x509.Certificate) -> bytes:
+    """SigningCertificateV2 with its default digest, SHA-256 (RFC 5035 §3)."""
+    names = der.sequence(der.tlv(0xA4, certificate.issuer.public_bytes()))
+    issuer_serial = der.sequence(names, der.integer(certificate.serial_number))
+    identifier = der.sequence(der.octet_string(certificate.fingerprint(hashes.SHA256())), issuer_serial)
+    return der.sequence(der.sequence(identifier))
+
+
+def _digest_algorithm(mechanism: Mechanism) -> bytes:
+    return der.sequence(der.object_identifier(mechanism.digest_oid))
+
+
+def _signature_algorithm_parts(mechanism: Mechanism) -> tuple[bytes, ...]:
+    """RSA has NULL parameters, ECDSA none (RFC 4055 §5, RFC 5758 §3.2)."""
+    oid = der.object_identifier(mechanism.signature_oid)
+    return (oid,) if mechanism.p1363_length is not None else (oid, der.NULL)
+
+
+def _certificate_der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
 
 
 def _to_der(signature: bytes, mechanism: Mechanism) -> bytes:

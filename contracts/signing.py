@@ -190,7 +190,7 @@ def finish_signature(pending: PendingSignature, signature: bytes, timestamps: Ti
     if not certificate.not_valid_before_utc <= stamped_at <= certificate.not_valid_after_utc:
         raise TimestampFailed("the time stamp lies outside the validity of the signer's certificate")
     chain = [x509.load_der_x509_certificate(der) for der in pending.chain]
-    content = cms.signed_data(pending.signed_attributes, value, certificate, chain, token)
+    content = cms.signed_data(pending.signed_attributes, value, certificate, chain, token.dump())
     return fill_contents(
         pending.document, pending.content_digest, pending.reserved_start, pending.reserved_end, content
     )

@@ -1,0 +1,218 @@
+"""What it costs to make, sign and validate a contract, beside stock pyHanko in the same run.
+
+    python bench/contracts.py [--quick] [--json]
+
+Prints a table and ends with 1 when a bar is missed. CPU time of this process (all its threads), the least of three
+medians; the last line is the 95th percentile of whole contracts one after the other, each with a seal drawn anew. The document is the product service
+agreement with its embedded fonts (150 kB); keys are loaded, time stamps come from the embedded authority. Our B-B
+signature does what a person's does: binding, seal, fields prepared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from asn1crypto import keys as asn1_keys
+from asn1crypto import x509 as asn1_x509
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign import signers
+from pyhanko.sign.validation import async_validate_pdf_signature
+from pyhanko_certvalidator import ValidationContext
+from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+from contracts import cms, seals
+from contracts.archive import archive
+from contracts.binding import SignatureBinding
+from contracts.render import render
+from contracts.report import Verdict
+from contracts.signing import PendingSignature, begin_signature, fill_contents, finish_signature, prepare_document
+from contracts.validation import validate
+from tests.contracts.conftest import ENTERPRISE_USCC, NOW, TERMS, Hierarchy, nothing_revoked
+
+TEMPLATE = "product-service-agreement"
+
+
+@dataclass(frozen=True)
+class Figure:
+    name: str
+    value: float
+    bar: float | None = None
+
+    @property
+    def missed(self) -> bool:
+        return self.bar is not None and self.value > self.bar
+
+
+def milliseconds(work: Callable[[], object], rounds: int) -> float:
+    """CPU time for one call: the least of three medians."""
+    work()
+    medians = []
+    for _ in range(3):
+        times = []
+        for _ in range(rounds):
+            started = time.process_time()
+            work()
+            times.append(time.process_time() - started)
+        medians.append(statistics.median(times))
+    return min(medians) * 1000
+
+
+class Bench:
+    """One hierarchy and one prepared contract; every piece of work as a method."""
+
+    def __init__(self) -> None:
+        self.house, self.number = Hierarchy(), 500_000
+        self.rendered = render(TEMPLATE, TERMS)
+        self.prepared = prepare_document(self.rendered.pdf, self.rendered.places)
+        self.field, self.bank_field = (place.name for place in self.rendered.places)
+        self.binding = SignatureBinding(bytes(32), bytes(32), bytes.fromhex(self._sha256(self.prepared)))
+        self.certificate, self.key = self.house.signer(self.binding)
+        name = TERMS["enterprise"]
+        self.seal = seals.company_and_person_seal(name["name"], ENTERPRISE_USCC, name["legal_representative"])
+        self.crls = self.house.crls()
+        self.signed = self.sign_b_b()
+        self.stock_key = self._stock_signer(self.key, self.certificate)
+        rsa_key = rsa.generate_private_key(65537, 2048)
+        self.stock_rsa = self._stock_signer(rsa_key, self._self_signed(rsa_key))
+
+    @staticmethod
+    def _sha256(data: bytes) -> str:
+        from hashlib import sha256  # noqa: PLC0415
+
+        return sha256(data).hexdigest()
+
+    def render_next(self) -> None:
+        self.number += 1  # the typesetter remembers what it set before
+        render(TEMPLATE, {**TERMS, "contract_number": f"YL-2026-{self.number:06d}"})
+
+    def _begin(self) -> PendingSignature:
+        return begin_signature(
+            self.prepared, self.field, self.certificate, self.house.signer_chain, self.binding, self.seal, at=NOW
+        )
+
+    def sign_b_b(self) -> bytes:
+        pending = self._begin()
+        value = cms.sign_attributes(self.key, self.certificate, pending.signed_attributes)
+        content = cms.signed_data(
+            pending.signed_attributes, value, self.certificate, self.house.signer_chain, timestamp_token=None
+        )
+        return fill_contents(
+            pending.document, pending.content_digest, pending.reserved_start, pending.reserved_end, content
+        )
+
+    def sign_b_t(self) -> bytes:
+        pending = self._begin()
+        value = cms.sign_attributes(self.key, self.certificate, pending.signed_attributes)
+        return finish_signature(pending, value, self.house.timestamps)
+
+    def sign_b_lta(self) -> bytes:
+        return archive(self.sign_b_t(), self.house.timestamps, certificates=self.house.authorities, crls=self.crls)
+
+    def validate(self, pdf: bytes) -> None:
+        report = validate(pdf, self.house.trust, NOW, revocation=nothing_revoked)
+        assert report.verdict is Verdict.VALID, report.explanation
+
+    def whole(self, number: int) -> None:
+        """Render, prepare, sign with a seal of its own, archive, validate."""
+        rendered = render(TEMPLATE, {**TERMS, "contract_number": f"YL-2026-{number:06d}"})
+        prepared = prepare_document(rendered.pdf, rendered.places)
+        binding = SignatureBinding(bytes(32), bytes(32), bytes.fromhex(self._sha256(prepared)))
+        certificate, key = self.house.signer(binding)
+        seal = seals.company_and_person_seal(f"第{number}号测试有限公司", ENTERPRISE_USCC, "张三")
+        pending = begin_signature(prepared, self.field, certificate, self.house.signer_chain, binding, seal, at=NOW)
+        value = cms.sign_attributes(key, certificate, pending.signed_attributes)
+        signed = finish_signature(pending, value, self.house.timestamps)
+        self.validate(archive(signed, self.house.timestamps, certificates=self.house.authorities, crls=self.crls))
+
+    # --- stock pyHanko ---
+
+    def _self_signed(self, key: rsa.RSAPrivateKey) -> x509.Certificate:
+        from datetime import timedelta  # noqa: PLC0415
+
+        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stock")])
+        builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        builder = builder.serial_number(1).not_valid_before(NOW).not_valid_after(NOW + timedelta(days=1))
+        return builder.sign(key, SHA256())
+
+    def _stock_signer(self, key: object, certificate: x509.Certificate) -> signers.SimpleSigner:
+        der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())  # type: ignore[attr-defined]
+        registry = SimpleCertificateStore()
+        registry.register(asn1_x509.Certificate.load(self.house.signers.certificate.public_bytes(Encoding.DER)))
+        return signers.SimpleSigner(
+            asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER)),
+            asn1_keys.PrivateKeyInfo.load(der),
+            registry,
+        )
+
+    def stock_sign(self, signer: signers.SimpleSigner) -> bytes:
+        metadata = signers.PdfSignatureMetadata(field_name=self.field)
+        return signers.sign_pdf(IncrementalPdfFileWriter(BytesIO(self.prepared)), metadata, signer=signer).getvalue()
+
+    def stock_validate(self) -> None:
+        roots = [asn1_x509.Certificate.load(self.house.root.certificate.public_bytes(Encoding.DER))]
+        context = ValidationContext(trust_roots=roots, moment=NOW, allow_fetching=False)
+        embedded = PdfFileReader(BytesIO(self.signed)).embedded_signatures[0]
+        status = asyncio.run(async_validate_pdf_signature(embedded, context))
+        assert status.intact
+        assert status.valid
+
+
+def measure(quick: bool) -> list[Figure]:
+    bench, rounds = Bench(), 7 if quick else 40
+    stock_rounds = max(3, rounds // 3)
+    bench.validate(bench.signed)
+    archived = bench.sign_b_lta()
+    figures = [
+        Figure("render, warm, other terms each time", milliseconds(bench.render_next, rounds), 50),
+        Figure("sign B-B, P-256", milliseconds(bench.sign_b_b, rounds), 14),
+        Figure("sign B-B, P-256, stock pyHanko", milliseconds(lambda: bench.stock_sign(bench.stock_key), stock_rounds)),
+        Figure("sign B-B, RSA-2048, stock", milliseconds(lambda: bench.stock_sign(bench.stock_rsa), stock_rounds)),
+        Figure("sign B-T, P-256", milliseconds(bench.sign_b_t, rounds)),
+        Figure("sign B-LTA, P-256", milliseconds(bench.sign_b_lta, rounds), 65),
+        Figure("validate B-B", milliseconds(lambda: bench.validate(bench.signed), rounds), 15),
+        Figure("validate B-B, stock pyHanko", milliseconds(bench.stock_validate, stock_rounds)),
+        Figure("validate B-LTA", milliseconds(lambda: bench.validate(archived), rounds)),
+    ]
+    times = []
+    for number in range(12 if quick else 100):
+        started = time.process_time()
+        bench.whole(number)
+        times.append((time.process_time() - started) * 1000)
+    whole = sorted(times[2:])[int(0.95 * len(times[2:]))]
+    return [*figures, Figure("render, seal, sign B-LTA, validate: p95", whole, 300)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    figures = measure(options.quick)
+    if options.json:
+        print(json.dumps([asdict(figure) | {"missed": figure.missed} for figure in figures], indent=1))
+    else:
+        for figure in figures:
+            bar = "" if figure.bar is None else f"   at most {figure.bar:g}" + ("   MISSED" if figure.missed else "")
+            print(f"{figure.name:42}{figure.value:10.1f} ms{bar}")
+    return int(any(figure.missed for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
