@@ -6,7 +6,7 @@ from alembic import op
 import app.db
 
 revision = "routing_directory"
-down_revision = "payments_core"
+down_revision = "payments_clearing"
 branch_labels = None
 depends_on = None
 
