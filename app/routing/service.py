@@ -19,15 +19,16 @@ from app.routing.directories import (
     current_directory,
     directory_as_known,
     get_version,
+    load_sandbox_directory,
     open_directory,
 )
-from app.routing.directories import load_sandbox_directory as load_sandbox_directory  # whoever sets up asks here
 from app.routing.messages import resolution_body
 from app.routing.models import RoutingAlias, RoutingDecision
 from app.routing.normalise import normalise
 from app.routing.recognition import MAX_TEXT, FindAlias, Recogniser, Resolution, RoutingQuery, words_of
 from app.wiring import Services
 
+__all__ = ["load_sandbox_directory", "resolve"]  # whoever sets a service up asks here too
 _AT_ONCE = 16  # queries between two moments in which other requests of this worker get their turn
 PROPOSED, IN_FORCE, REJECTED, WITHDRAWN = "proposed", "in-force", "rejected", "withdrawn"
 

@@ -22,7 +22,7 @@ from app.routing.matching import FEATURES, Candidates, find_candidates
 from app.routing.model import SURENESS, Model, order_candidates
 from app.routing.noise import Characters, Typed, kinds_for, take_apart
 from app.routing.normalise import normalise
-from app.routing.trees import Floats, Growth, Trees, grow
+from app.routing.trees import Growth, Trees, grow
 
 _FOLDS = 20
 HELD_OUT = frozenset(range(4))
