@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from rapidfuzz.distance import OSA, LCSseq
 
-from app.routing.areas import Place
 from app.routing.banks import Bank
 from app.routing.directory import Directory
 from app.routing.reading import Core, End, Reading, TextReading, read_core
@@ -51,14 +50,12 @@ class Candidates:
     features: npt.NDArray[np.float32]
 
 
-def find_candidates(
-    directory: Directory, text: TextReading, context: tuple[Place, ...] = (), without: int | None = None
-) -> Candidates:
+def find_candidates(directory: Directory, text: TextReading, without: int | None = None) -> Candidates:
     """Candidates for a text whose bank is named. `without` leaves out a clearing code, as if it were absent."""
     banks = text.banks.named[:_MOST_BANKS]
     best: dict[int, Candidate] = {}
     searched = 0
-    for reading, ranges in _searches(directory, text, banks, context):
+    for reading, ranges in _searches(directory, text, banks):
         searched += sum(high - low for low, high in ranges)
         _search(directory, reading, ranges, best, without)
         if reading.core.text and any(each.cosine > _GOOD for each in best.values()):
@@ -68,7 +65,7 @@ def find_candidates(
 
 
 def _searches(
-    directory: Directory, text: TextReading, banks: tuple[Bank, ...], context: tuple[Place, ...]
+    directory: Directory, text: TextReading, banks: tuple[Bank, ...]
 ) -> Iterator[tuple[Reading, list[tuple[int, int]]]]:
     """The readings that may mean something, the likeliest first, each with the rows to look at."""
     nowhere = True
@@ -84,7 +81,7 @@ def _searches(
         heard = directory.reader.read_by_sound(text)
         if heard is not None:
             yield heard, directory.ranges(banks, heard.places)
-        if context and not nowhere:
+        if text.context and not nowhere:
             yield Reading((), text.readings[0].core), directory.ranges(banks, ())
 
 

@@ -23,7 +23,8 @@ _LONG_NUMBER = re.compile(r"[0-9]{6,}")
 _NOTES = re.compile(
     r"(?:管理机构|本部|机关|本级|辖内汇总)$"
     r"|(?<=支行|分行|理处|业部|业所|蓄所|用社)"
-    r"(?:电话|手机|联系|备注|附言|请|烦请|行号|联行|账号|帐号|户名|开户|基本户|一般户|专户|对公|对私|谢谢|急|地址|注|不对外).*$"
+    r"(?:电话|手机|联系|备注|附言|烦请|请|行号|联行|账号|帐号|卡号|户名|开户|基本户|一般户|专户|对公|对私|谢谢|加急|急|地址"
+    r"|邮编|转账|汇款|付款|打款|查收|收款|收$|注|不对外).*$"
 )
 _DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
 _ENGLISH = {
@@ -67,6 +68,7 @@ _ENDS = (
 # Typed as pinyin these words have to be known before the rest can be told.
 _SPOKEN = tuple((to_sound(word), word) for word in (*(end for end, _ in _ENDS), "银行", "支行", "分行"))
 _INNER = re.compile(r"(?<=.)(?:支行|分行)(?=.)|^(?:市|省|区|县)?(?:分行|支行)(?=.)")
+_TWICE = re.compile(r"(.)\1+")
 _SEPARATORS = str.maketrans("", "", "| ")
 
 
@@ -98,19 +100,24 @@ class TextReading:
     rest: str
     readings: tuple[Reading, ...]
     spoken: bool
+    context: tuple[Place, ...] = ()
 
 
 def read_core(rest: str) -> Core:
     """The particular part of what is left without bank and city. Bars and spaces go."""
     text = rest.translate(_SEPARATORS)
     text = _NOTES.sub("", text)
-    end = End.NONE
-    for word, kind in _ENDS:
-        if text.endswith(word):
-            text, end = text[: -len(word)], kind
-            break
+    text, end = _cut_end(text)
     text = _INNER.sub("", text).translate(_DIGITS)
     return Core(text, to_sound(text), end)
+
+
+def _cut_end(text: str) -> tuple[str, End]:
+    for ending in (text, text[:-6] + _TWICE.sub(r"\1", text[-6:])):  # a key pressed twice: 支行行, 支支行
+        for word, kind in _ENDS:
+            if ending.endswith(word):
+                return ending[: -len(word)].removesuffix(word[0]), kind
+    return text, End.NONE
 
 
 def spell_out(text: str) -> str:
@@ -157,7 +164,7 @@ class Reader:
         if areas.places:
             whole = Reading(context, read_core(rest), by_context=bool(context))  # 朝阳 may be the branch, not the city
             readings.append(whole)
-        return TextReading(banks, areas, rest, tuple(readings), spoken)
+        return TextReading(banks, areas, rest, tuple(readings), spoken, context)
 
     def read_by_sound(self, text: TextReading) -> Reading | None:
         """With a place that only sounds like what is written: 苏洲 for 苏州."""

@@ -17,7 +17,7 @@ from app.routing.areas import Area, Place
 from app.routing.banks import Bank, BankFinding, find_bank_of_prefix
 from app.routing.clearing_code import LENGTH, ClearingCode, InvalidClearingCode, parse_clearing_code
 from app.routing.directory import Branch, Directory, FormerName
-from app.routing.matching import Candidate, find_candidates, telling_difference
+from app.routing.matching import Candidate, Candidates, find_candidates, telling_difference
 from app.routing.model import Model, Ranked
 from app.routing.normalise import normalise
 from app.routing.reading import TextReading
@@ -225,7 +225,7 @@ class Recogniser:
             reason = "bank-not-in-table" if banks.unknown_bank else "no-bank-named"
         if reason is not None:
             return self._answer(Decision.UNKNOWN, (reason,))
-        ranked = self.model.rank(self.directory, find_candidates(self.directory, asked.reading))
+        ranked = self.model.rank(self.directory, self._candidates(asked.reading))
         kept = [
             (candidate, score)
             for candidate, score in zip(ranked.candidates, ranked.scores, strict=True)
@@ -257,6 +257,9 @@ class Recogniser:
             branch=first.branch if decision is Decision.AUTO else None, confidence=ranked.confidence,
             threshold=asked.threshold,
         )  # fmt: skip
+
+    def _candidates(self, reading: TextReading) -> Candidates:
+        return find_candidates(self.directory, reading)
 
     def _doubts(self, asked: _Asked, ranked: Ranked) -> tuple[str, ...]:
         """What is not as it should be, whether or not it is enough to ask somebody."""

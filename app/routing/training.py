@@ -59,7 +59,7 @@ def look_up(directory: Directory, typed: Typed, without: int | None = None) -> C
     """Candidates for what somebody typed."""
     context = directory.gazetteer.find_name(typed.city) if typed.city else ()
     reading = directory.reader.read(normalise(typed.text), context)
-    return find_candidates(directory, reading, context, without)
+    return find_candidates(directory, reading, without)
 
 
 def make_samples(directory: Directory, queries: int, seed: int) -> list[Sample]:
