@@ -21,6 +21,7 @@ DOCUMENTS = {
     "payments.pay": ("app.payments.messages", "PaymentDocument"),
     "payments.status": ("app.payments.messages", "StatusDocument"),
     "routing.resolve": ("app.routing.messages", "ResolveRequest"),
+    "routing.confirm": ("app.routing.messages", "ConfirmRequest"),
 }
 
 _OAUTH = {  # what an endpoint answers where all is well
