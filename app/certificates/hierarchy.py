@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 ORGANIZATION = "Yunlian Bank"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HeldKey:
     """A certificate of the service's own, with its loaded key; `chain` goes from the issuer up to the root."""
 
@@ -45,7 +45,7 @@ class HeldKey:
     chain: tuple[x509.Certificate, ...]
     key: PrivateKey
 
-    @property
+    @cached_property
     def x5t_s256(self) -> str:
         """Base64url SHA-256 of the certificate."""
         return x5t_s256(self.certificate)

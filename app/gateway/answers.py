@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from flask import Response
 
 from app.gateway import httpsig
 from app.gateway.certificates import UnknownCertificate, get_good_certificate
+from app.gateway.documents import compact
 from app.gateway.jose import encrypt
 from app.gateway.requests import LABEL, IncomingRequest
 
@@ -39,7 +39,7 @@ def make_response(services: Services, answer: GatewayAnswer, product_x5t_s256: s
         if product_x5t_s256 is None:
             raise TypeError("an answer can be sealed only where an enterprise asked")
         body["sealed"] = seal_to_product(services, product_x5t_s256, answer.sealed)
-    return Response(json.dumps(body, ensure_ascii=False), answer.status, mimetype="application/json")
+    return Response(compact(body), answer.status, content_type="application/json")
 
 
 def seal_to_product(services: Services, product_x5t_s256: str, document: Mapping[str, Any]) -> str:
@@ -52,13 +52,11 @@ def seal_to_product(services: Services, product_x5t_s256: str, document: Mapping
     if name is None:
         raise UnknownCertificate("the product has no encryption certificate")
     certificate = get_good_certificate(services, name, "product-encrypt")
-    plaintext = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-    return encrypt(plaintext, certificate.public_key, kid=name, cty="json")
+    return encrypt(compact(document).encode(), certificate.public_key, kid=name, cty="json")
 
 
 def sign_response(services: Services, response: Response, incoming: IncomingRequest) -> Response:
     """Add Content-Digest, Signature-Input and Signature (RFC 9421 §2.4: bound to the request by `req`)."""
-    response.direct_passthrough = False
     digest = httpsig.content_digest(response.get_data())
     response.headers["Content-Digest"] = digest
     components, binding = _binding(incoming)

@@ -59,4 +59,5 @@ _caches: WeakKeyDictionary[Engine, Caches] = WeakKeyDictionary()
 
 def caches_of(services: Services) -> Caches:
     """The caches that go with this database; each worker has its own."""
-    return _caches.setdefault(services.engine, Caches())
+    caches = _caches.get(services.engine)
+    return caches if caches is not None else _caches.setdefault(services.engine, Caches())

@@ -34,7 +34,7 @@ def open_content(services: Services, sealed: SealedJwe) -> UnverifiedJws:
     """Decrypt with the gateway's key. Raises InvalidContent."""
     held = services.hierarchy.gateway_encrypt
     try:
-        if sealed.header.get("kid", held.x5t_s256) != held.x5t_s256:
+        if "kid" in sealed.header and sealed.header["kid"] != held.x5t_s256:
             raise JoseError("sealed to another key")
         return parse_jws(sealed.open(held.key).decode("ascii"), typ={TYP}, limit=MAX_BODY)
     except (JoseError, UnicodeDecodeError) as exc:

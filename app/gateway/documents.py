@@ -6,6 +6,7 @@ import json
 from typing import Any, NoReturn
 
 _TOO_DEEP = 32
+_INTEGERS = 1 << 53
 
 
 class InvalidJson(ValueError):
@@ -20,7 +21,7 @@ class InvalidJson(ValueError):
 def parse_object(octets: bytes) -> dict[str, Any]:
     """One JSON object in UTF-8, without duplicate names, NaN or infinities (RFC 8259 §4, §6). Raises InvalidJson."""
     try:
-        value = json.loads(octets.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        value = _DECODER.decode(octets.decode())
     except InvalidJson:
         raise
     except (UnicodeDecodeError, ValueError, RecursionError) as exc:
@@ -30,39 +31,65 @@ def parse_object(octets: bytes) -> dict[str, Any]:
     return value
 
 
+def compact(value: object) -> str:
+    """JSON without white space and escapes."""
+    return _ENCODER.encode(value)
+
+
 def canonical(document: dict[str, Any]) -> bytes:
     """The one text of a document: RFC 8785, for documents whose numbers are integers of at most 53 bits.
 
     Two documents are the same document exactly where these octets are equal. Raises InvalidJson for fractions,
     for integers that other languages would round, for lone surrogates and for nesting deeper than 32.
     """
-    return json.dumps(_ordered(document, "", 0), ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return compact(_ordered(document, 0)).encode()
+    except _Faulty as fault:
+        raise InvalidJson(fault.reason, "".join(f"/{_escape(str(part))}" for part in reversed(fault.place))) from None
 
 
-def _ordered(value: Any, pointer: str, depth: int) -> Any:
+class _Faulty(Exception):
+    """A value that has no canonical form; its place is gathered on the way out, so that good documents pay nothing."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.place: list[str | int] = []
+
+
+def _ordered(value: Any, depth: int) -> Any:
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else _text(value)
+    if value is None or kind is bool or (kind is int and -_INTEGERS < value < _INTEGERS):
+        return value
     if depth > _TOO_DEEP:
-        raise InvalidJson("nested too deeply", pointer)
-    match value:
-        case dict():
-            # RFC 8785 §3.2.3 sorts by UTF-16 code units; beyond the basic plane that is not by code points
-            names = sorted(value, key=lambda name: _text(name, pointer).encode("utf-16-be"))
-            return {name: _ordered(value[name], f"{pointer}/{_escape(name)}", depth + 1) for name in names}
-        case list():
-            return [_ordered(item, f"{pointer}/{index}", depth + 1) for index, item in enumerate(value)]
-        case bool() | None:
-            return value
-        case int() if abs(value) < 1 << 53:
-            return value
-        case str():
-            return _text(value, pointer)
-    raise InvalidJson("not an integer of at most 53 bits", pointer)
+        raise _Faulty("nested too deeply")
+    if kind is dict:
+        names = sorted(value) if all(map(str.isascii, value)) else sorted(value, key=_utf_16)
+        return {name: _member(value, name, depth) for name in names}
+    if kind is list:
+        return [_member(value, index, depth) for index in range(len(value))]
+    raise _Faulty("not an integer of at most 53 bits")
 
 
-def _text(value: str, pointer: str) -> str:
+def _member(value: Any, name: Any, depth: int) -> Any:
+    try:
+        return _ordered(value[name], depth + 1)
+    except _Faulty as fault:
+        fault.place.append(name)
+        raise
+
+
+def _utf_16(name: str) -> bytes:
+    """RFC 8785 §3.2.3 sorts by UTF-16 code units; beyond the basic plane that is not by code points."""
+    return _text(name).encode("utf-16-be")
+
+
+def _text(value: str) -> str:
     try:
         value.encode()
-    except UnicodeEncodeError as exc:
-        raise InvalidJson("a lone surrogate is not a character", pointer) from exc
+    except UnicodeEncodeError:
+        raise _Faulty("a lone surrogate is not a character") from None
     return value
 
 
@@ -79,3 +106,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise InvalidJson(f"{name} is not a JSON number")
+
+
+# Made once: making them costs as much as using them for a small document.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

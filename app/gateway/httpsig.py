@@ -147,7 +147,10 @@ def _add_parameter(parameters: dict[str, int | str], key: str, value: str) -> No
     quoted = value.startswith('"')
     if key not in (_STRINGS if quoted else _INTEGERS):
         raise HttpSignatureError(f"the parameter {key} is unknown or of the wrong type")
-    parameters[key] = re.sub(r"\\(.)", r"\1", value[1:-1]) if quoted else int(value)
+    if quoted:
+        parameters[key] = re.sub(r"\\(.)", r"\1", value[1:-1]) if "\\" in value else value[1:-1]
+    else:
+        parameters[key] = int(value)
 
 
 def _serialize(value: int | str) -> str:

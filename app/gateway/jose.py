@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from app.gateway.documents import InvalidJson, parse_object
+from app.gateway.documents import InvalidJson, compact, parse_object
 from app.gateway.encoding import base64url, parse_base64url
 from pki import suite
 from pki.errors import InvalidSignature, UnsupportedAlgorithm, WeakKey
@@ -165,13 +166,14 @@ def public_jwk(key: PublicKey) -> dict[str, str]:
     """The public members of a JWK (RFC 7518 §6, RFC 8037 §2)."""
     match key:
         case ec.EllipticCurvePublicKey():
-            size = (key.curve.key_size + 7) // 8
-            numbers = key.public_numbers()
-            point = {
-                "x": base64url(numbers.x.to_bytes(size, "big")),
-                "y": base64url(numbers.y.to_bytes(size, "big")),
+            point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+            half = len(point) // 2 + 1
+            return {
+                "kty": "EC",
+                "crv": suite.key_kind(key),
+                "x": base64url(point[1:half]),
+                "y": base64url(point[half:]),
             }
-            return {"kty": "EC", "crv": suite.key_kind(key), **point}
         case rsa.RSAPublicKey():
             public = key.public_numbers()
             modulus, exponent = (
@@ -270,4 +272,4 @@ def _octets(text: object) -> bytes:
 
 
 def _encode(members: Mapping[str, Any]) -> str:
-    return base64url(json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode())
+    return base64url(compact(members).encode())
