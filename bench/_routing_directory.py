@@ -137,7 +137,7 @@ class _Maker:
         for rename in self._renames:
             for name in (rename["old_name"], rename["new_name"]):
                 self._cores.append(reader.read(normalise(name)).readings[0].core.text)
-        other = re.compile("银行|公司|信用|联社")
+        other = re.compile("银行|公司|信用|联社|.市|.县|省|自治")  # another bank or place: not what a branch is called
         self._cores = [core for core in self._cores if 2 <= len(core) <= 8 and not other.search(core)]
 
     def _core(self) -> str:
