@@ -182,6 +182,8 @@ def _log_in(login: str) -> Account:
     logged_in = identity.log_in(services, login=login, password=password, code=code)
     with services.transaction() as session:
         identity.log_out(services, session, logged_in.token, logged_in.account)
+    if logged_in.account.provisional:
+        raise click.ClickException("log in on the pages first, and choose a password and second factor of your own")
     return logged_in.account
 
 

@@ -23,12 +23,21 @@ R = TypeVar("R")
 
 
 def current_account() -> Account | None:
-    """The logged-in account of this request, looked up once; None for a stranger."""
+    """The logged-in account of this request, looked up once; None for a stranger.
+
+    Whoever still has to choose an own password and second factor is a stranger everywhere but on that one page.
+    """
     if "account" not in g:
-        token = request.cookies.get(COOKIE)
-        g.account = sessions.find_account(current_services(), token) if token else None
+        found = _find_account()
+        g.account = None if found is None or found.provisional else found
     account: Account | None = g.account
     return account
+
+
+def provisional_account() -> Account | None:
+    """The account of this request when it logged in with what somebody else has seen, else None."""
+    found = _find_account()
+    return found if found is not None and found.provisional else None
 
 
 def known_account() -> Account | None:
@@ -67,6 +76,11 @@ def requires(*roles: Role) -> Callable[[Callable[P, R]], Callable[P, R | AnyResp
         return guarded
 
     return decorate
+
+
+def _find_account() -> Account | None:
+    token = request.cookies.get(COOKIE)
+    return sessions.find_account(current_services(), token) if token else None
 
 
 def local_path(target: str | None) -> str:

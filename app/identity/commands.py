@@ -66,6 +66,7 @@ def create_account(
             role=Role(role),
             password=password,
             actor=ACTOR,
+            provisional=True,
         )
     click.echo(made.account.id)
     if totp_file is None:

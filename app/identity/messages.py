@@ -29,6 +29,22 @@ class LogIn(FormMessage):
     code: Annotated[str, AfterValidator(_check_code)]
 
 
+class MakeOwn(FormMessage):
+    """POST /account/first"""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+    new: Password
+    repeated: Password
+    code: Annotated[str, AfterValidator(_check_code)]
+    offer: Annotated[str, Field(max_length=400, pattern="^[0-9a-f]+$", repr=False)]
+
+    @model_validator(mode="after")
+    def _same(self) -> MakeOwn:
+        if self.new != self.repeated:
+            raise fault("两次输入的新密码不一致", "The two new passwords differ")
+        return self
+
+
 class ChangePassword(FormMessage):
     """POST /account/password"""
 

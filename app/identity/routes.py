@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import segno
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask import session as browser
 from werkzeug.wrappers import Response
@@ -13,13 +14,15 @@ from app.identity.access import (
     current_account,
     get_account,
     local_path,
+    provisional_account,
     requires,
     set_cookie,
 )
 from app.identity.forms import Form, read_form
-from app.identity.messages import ChangePassword, LogIn
+from app.identity.messages import ChangePassword, LogIn, MakeOwn
 from app.identity.pages import Page, notify
 from app.identity.problems import InvalidCredentials, WeakPassword
+from app.problems import NotAuthenticated, TooManyRequests
 from app.wiring import current_services
 
 blueprint = Blueprint("identity", __name__)
@@ -31,6 +34,8 @@ def login() -> Page | Response:
     target = local_path(request.args.get("next"))
     if current_account() is not None:
         return redirect(target)
+    if provisional_account() is not None:
+        return redirect(url_for("identity.first"))
     return _login_page(Form(), target)
 
 
@@ -42,12 +47,45 @@ def log_in() -> Page | Response:
     if form.message is None:
         return _login_page(form, target)
     try:
-        logged_in = service.log_in(current_services(), **form.message.model_dump())
-    except InvalidCredentials as refusal:
+        logged_in = service.log_in(current_services(), **form.message.model_dump(), address=request.remote_addr or "")
+    except (InvalidCredentials, TooManyRequests) as refusal:
         return _login_page(form.refused(refusal), target, refusal.status)
     browser.clear()  # a new person gets a new CSRF secret
-    response = redirect(target, 303)
+    response = redirect(url_for("identity.first") if logged_in.account.provisional else target, 303)
     set_cookie(response, logged_in.token)
+    return response
+
+
+@blueprint.get("/account/first")
+def first() -> Page | Response:
+    """At the first log-in: choose what nobody else has seen."""
+    account = provisional_account()
+    if account is None:
+        return redirect(url_for("identity.login"))
+    return _first_page(Form(), service.offer_second_factor(current_services(), account))
+
+
+@blueprint.post("/account/first")
+def make_own() -> Page | Response:
+    """Keep the new password and second factor; from now on the account is of use."""
+    account = provisional_account()
+    if account is None:
+        raise NotAuthenticated("please log in")
+    services = current_services()
+    form = read_form(MakeOwn, request.form)
+    if form.message is None:
+        return _first_page(form, service.offer_second_factor(services, account))
+    sent = form.message
+    offer = service.open_offer(services, account, sent.offer)
+    try:
+        token = service.make_own(services, account, new=sent.new, offer=offer, code=sent.code)
+    except WeakPassword as refusal:
+        return _first_page(form.refused(refusal, "new"), offer)
+    except InvalidCredentials as refusal:
+        return _first_page(form.refused(refusal, "code"), offer)
+    notify("已更换密码和动态码，今后请使用新的。", "Password and second factor are your own now.")
+    response = redirect("/", 303)
+    set_cookie(response, token)
     return response
 
 
@@ -101,6 +139,11 @@ def change_password() -> Page | Response:
 
 def _login_page(form: Form[LogIn], target: str, status: int | None = None) -> Page:
     return render_template("identity/login.html", form=form, target=target), status or form.status
+
+
+def _first_page(form: Form[MakeOwn], offer: service.SecondFactorOffer) -> Page:
+    code = segno.make(offer.provisioning_uri, error="m").svg_data_uri(scale=5, border=2, light="white")
+    return render_template("identity/first.html", form=form, offer=offer, qr_code=code), form.status
 
 
 def _password_page(form: Form[ChangePassword]) -> Page:

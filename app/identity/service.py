@@ -11,11 +11,18 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db import UtcDateTime, new_id
-from app.identity import passwords, second_factor, sessions
+from app.identity import addresses, passwords, second_factor, sessions
 from app.identity.models import Account, Role, Tenant, TenantKind
-from app.identity.problems import InvalidCredentials, LoginTaken, OwnAccount, RoleNotFitting, TenantExists
+from app.identity.problems import (
+    InvalidCredentials,
+    LoginTaken,
+    OwnAccount,
+    RoleNotFitting,
+    TenantExists,
+    WeakPassword,
+)
 from app.journal.strangers import Strangers
-from app.problems import NotAllowed, NotFound
+from app.problems import NotAllowed, NotFound, TooManyRequests, Unavailable
 from pki.identifiers import parse_uscc
 
 if TYPE_CHECKING:
@@ -40,6 +47,15 @@ class NewAccount:
     account: Account
     totp_secret: str = field(repr=False)
     provisioning_uri: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactorOffer:
+    """A second factor that waits for its first code; `sealed` (hexadecimal) goes through the form and back."""
+
+    secret: str = field(repr=False)
+    provisioning_uri: str = field(repr=False)
+    sealed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +94,38 @@ def create_account(
     role: Role,
     password: str,
     actor: str,
+    provisional: bool = False,
 ) -> NewAccount:
     """Create a log-in with a second factor. Raises NotFound, RoleNotFitting, WeakPassword, LoginTaken."""
     prepared = prepare_account(
-        services, session, tenant_id=tenant_id, login=login, name=name, role=role, password=password
+        services,
+        session,
+        tenant_id=tenant_id,
+        login=login,
+        name=name,
+        role=role,
+        password=password,
+        provisional=provisional,
     )
     add_account(services, session, prepared.account, actor=actor)
     return prepared
 
 
 def prepare_account(
-    services: Services, session: Session, *, tenant_id: str, login: str, name: str, role: Role, password: str
+    services: Services,
+    session: Session,
+    *,
+    tenant_id: str,
+    login: str,
+    name: str,
+    role: Role,
+    password: str,
+    provisional: bool = False,
 ) -> NewAccount:
-    """Check and make what `add_account` stores. Raises NotFound, RoleNotFitting, WeakPassword, LoginTaken."""
+    """Check and make what `add_account` stores; `provisional` where somebody else knows password and second factor.
+
+    Raises NotFound, RoleNotFitting, WeakPassword, LoginTaken.
+    """
     tenant = session.get(Tenant, tenant_id)
     if tenant is None:
         raise NotFound("no such tenant")
@@ -111,6 +146,7 @@ def prepare_account(
         password_hash=passwords.hash_password(password),
         totp_sealed=second_factor.seal_secret(services.settings.data_key, account_id, secret),
         created_at=services.clock(),
+        provisional=provisional,
     )
     return NewAccount(account, secret, second_factor.provisioning_uri(secret, login))
 
@@ -122,13 +158,19 @@ def add_account(services: Services, session: Session, account: Account, *, actor
     services.journal.append(session, "account-created", subject=account.id, actor=actor, body=body)
 
 
-def log_in(services: Services, *, login: str, password: str, code: str) -> LoggedIn:
-    """Check password and second factor and start a session. Raises InvalidCredentials, always the same one.
+def log_in(services: Services, *, login: str, password: str, code: str, address: str = "") -> LoggedIn:
+    """Check password and second factor and start a session. Raises InvalidCredentials, always the same one, and
+    TooManyRequests where too many failed from this network address.
 
     Opens its own transactions: the attempt is counted and journaled before anything is checked, so that it
     survives the refusal, and so that no number of parallel guesses gets past the lock. The slow hash runs
     between them, where it holds no lock of the database.
     """
+    try:
+        addresses.count_log_in(services, address)
+    except TooManyRequests:
+        _strangers.note(services, "log-in-throttled", subject=UNKNOWN, actor=UNKNOWN)
+        raise
     account = record_attempt(services, login)
     # 1. Both factors are always computed, for an unknown or locked login too: the time taken tells nothing.
     password_good = passwords.is_password(password, account.password_hash if account else None)
@@ -147,6 +189,7 @@ def log_in(services: Services, *, login: str, password: str, code: str) -> Logge
             raise InvalidCredentials("the login, the password or the code is wrong, or the account is locked")
         token = sessions.begin(services, session, account)
         services.journal.append(session, "logged-in", subject=account.id, actor=account.id, body={})
+    addresses.forgive_log_in(services, address)
     return LoggedIn(account, token)
 
 
@@ -206,6 +249,49 @@ def change_password(services: Services, account: Account, *, current: str, new: 
         )
         sessions.end_all(session, account.id)
         services.journal.append(session, "password-changed", subject=account.id, actor=account.id, body={})
+        return sessions.begin(services, session, account)
+
+
+def offer_second_factor(services: Services, account: Account) -> SecondFactorOffer:
+    """A new second factor for whoever just logged in with one that somebody else has seen."""
+    secret = second_factor.new_secret()
+    sealed = second_factor.seal_secret(services.settings.data_key, account.id, secret)
+    return SecondFactorOffer(secret, second_factor.provisioning_uri(secret, account.login), sealed.hex())
+
+
+def open_offer(services: Services, account: Account, sealed: str) -> SecondFactorOffer:
+    """The offer that a form carried back. Raises Unavailable when it is not one of this account's."""
+    try:
+        secret = second_factor.open_secret(services.settings.data_key, account.id, bytes.fromhex(sealed))
+    except ValueError as exc:
+        raise Unavailable("the offer of a second factor cannot be read") from exc
+    return SecondFactorOffer(secret, second_factor.provisioning_uri(secret, account.login), sealed)
+
+
+def make_own(services: Services, account: Account, *, new: str, offer: SecondFactorOffer, code: str) -> str:
+    """Replace password and second factor by ones that nobody else has seen; the token of a new session.
+
+    Raises WeakPassword (also for the password that was handed over), InvalidCredentials for a wrong code.
+    """
+    passwords.check_password(new, account.login)
+    if passwords.is_password(new, account.password_hash):
+        raise WeakPassword("the new password is the one that was handed over")
+    step = second_factor.find_step(offer.secret, code, services.clock())
+    if step is None:
+        raise InvalidCredentials("the code is not of the new second factor")
+    values = {
+        "password_hash": passwords.hash_password(new),
+        "totp_sealed": bytes.fromhex(offer.sealed),
+        "totp_step": step,
+        "provisional": False,
+    }
+    with services.transaction() as session:
+        own = update(Account).where(Account.id == account.id, Account.provisional.is_(True)).values(values)
+        if session.execute(own).rowcount != 1:  # type: ignore[attr-defined]
+            raise InvalidCredentials("password and second factor were changed before")
+        sessions.end_all(session, account.id)
+        for kind in ("password-changed", "second-factor-changed"):
+            services.journal.append(session, kind, subject=account.id, actor=account.id, body={})
         return sessions.begin(services, session, account)
 
 

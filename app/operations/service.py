@@ -43,7 +43,7 @@ def open_account(services: Services, session: Session, message: NewAccount, acco
     tenant = session.get(Tenant, message.tenant_id)
     if tenant is None:
         raise NotFound("no such tenant")
-    prepared = identity.prepare_account(services, session, **message.model_dump())
+    prepared = identity.prepare_account(services, session, **message.model_dump(), provisional=True)
     if tenant.kind != TenantKind.BANK:
         identity.add_account(services, session, prepared.account, actor=account.id)
         return OpenedAccount(prepared, None)
@@ -56,6 +56,7 @@ def open_account(services: Services, session: Session, message: NewAccount, acco
         "role": str(made.role),
         "password_hash": made.password_hash,
         "totp_sealed": made.totp_sealed.hex(),
+        "provisional": made.provisional,
     }
     reason = f"{made.name} ({made.role})"
     return OpenedAccount(prepared, decisions.propose(services, session, OPEN_ACCOUNT, payload, reason, account))

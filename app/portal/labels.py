@@ -95,6 +95,7 @@ ASSISTANCE_STATES: dict[str, Label] = {
 SCOPES: dict[str, Label] = {
     "payments": ("支付", "Payments"),
     "routing": ("行名行号与路由查询", "Bank directory and routing"),
+    "contracts": ("合同验证", "Verification of signed contracts"),
 }
 
 PRODUCTS: dict[str, Label] = {"payments": ("支付", "Payments")}
@@ -111,6 +112,19 @@ PARTIES: dict[str, Label] = {
     "platform": ("平台", "Platform"),
     "bank": ("银行", "Bank"),
     "legal-representative": ("企业", "Enterprise"),
+    **{f"party-{n}": (f"签署方{zh}", f"Party {n}") for n, zh in enumerate("一二三四", 1)},
+}
+UPLOADS: dict[str, Label] = {
+    "clean": ("可签署", "May be signed"),
+    "suspect": ("待处理", "To be decided"),
+    "refused": ("已退回", "Refused"),
+    "sent": ("已发送", "Sent"),
+}
+REVISIONS: dict[str, Label] = {
+    "prepared": ("签署前的合同", "The contract before signing"),
+    "signed": ("签署中的版本", "A revision with signatures"),
+    "sealed": ("各方签署并归档的合同", "Signed by all, sealed and archived"),
+    "renewed": ("续期后的归档合同", "Archived, with its time stamp extended"),
 }
 PAYMENT_STATES: dict[str, Label] = {
     "received": ("已收到", "Received"),
@@ -222,6 +236,8 @@ EVENTS: dict[str, Label] = {
 }
 SIGNATURE_FIELDS: dict[str, Label] = {
     "enterprise-legal-representative": ("企业法定代表人", "Legal representative"),
+    "platform-legal-representative": ("平台法定代表人", "The platform's representative"),
+    "party": ("签署方", "Party"),
     "bank-seal": ("银行印章", "The bank's seal"),
     "archive-timestamp": ("存档时间戳", "Archive time stamp"),
 }
@@ -229,6 +245,8 @@ SIGNATURE_FIELDS: dict[str, Label] = {
 _ALL = {
     "event": EVENTS,
     "party": PARTIES,
+    "upload": UPLOADS,
+    "revision": REVISIONS,
     "signature_field": SIGNATURE_FIELDS,
     "product": PRODUCTS,
     "contract": CONTRACT_STATES,

@@ -19,6 +19,7 @@ from app.problems import NotFound
 from app.proofing.acts import record_act
 from app.proofing.problems import AlreadyHeld
 from app.proofing.records import ConsentWithdrawal, PersonHold
+from app.signing.holds import is_person_held
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -69,8 +70,8 @@ def execute_waiting(services: Services) -> int:
 
 
 def is_held(session: Session, person_id: str) -> bool:
-    """Whether a legal hold stands on the person."""
-    return find_hold(session, person_id) is not None
+    """Whether a legal hold stands on the person, or on a contract that the person signs."""
+    return find_hold(session, person_id) is not None or is_person_held(session, person_id)
 
 
 def find_hold(session: Session, person_id: str) -> PersonHold | None:
@@ -87,7 +88,7 @@ def find_withdrawal(session: Session, person_id: str) -> ConsentWithdrawal | Non
 def place_hold(services: Services, session: Session, person_id: str, *, reason: str, account: Account) -> PersonHold:
     """Keep everything about the person until the hold is lifted. Raises NotFound, AlreadyHeld."""
     person = _lock_person(session, person_id)
-    if is_held(session, person_id) or person.forgotten_at is not None:
+    if find_hold(session, person_id) is not None or person.forgotten_at is not None:
         raise AlreadyHeld("a hold stands already, or there is nothing left to hold")
     hold = PersonHold(id=new_id(), person_id=person_id, placed_by=account.id, placed_at=services.clock())
     session.add(hold)

@@ -14,6 +14,7 @@ from app.identity.forms import Form, read_form
 from app.identity.models import Person, Role
 from app.identity.pages import Page, notify
 from app.proofing import acts, assistance, enterprises, forgetting, forms, limits, portraits
+from app.signing.holds import is_person_held
 from app.wiring import current_services
 
 blueprint = Blueprint("officer", __name__, url_prefix="/proofing")
@@ -200,6 +201,7 @@ def _person_page(person_id: str, form: Form[forms.Reasoned]) -> Page:
             lock=limits.find_lock(services, session, person_id),
             check=enterprises.find_latest(session, person_id),
             hold=forgetting.find_hold(session, person_id),
+            contract_held=is_person_held(session, person_id),
             withdrawal=forgetting.find_withdrawal(session, person_id),
             acts=acts.list_acts(session, person_id),
         )

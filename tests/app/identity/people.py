@@ -18,6 +18,7 @@ from app.wiring import Services
 from pki.identifiers import uscc_check_digit
 
 PASSWORD = "correct horse battery staple"
+OWN_PASSWORD = "another horse, and no battery at all"
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
@@ -69,6 +70,18 @@ class People:
         answer = browser.post("/login", login=login, password=PASSWORD, code=self.code(login))
         assert answer.status_code == 303, answer.text
         self.services.clock.advance(timedelta(seconds=30))  # type: ignore[attr-defined]
+        return browser
+
+    def first_log_in(self, login: str) -> Browser:
+        """As `log_in`, for an account that an operator just opened: password and second factor become one's own."""
+        browser, page = self.log_in(login), "/account/first"
+        shown = browser.get(page).text
+        offer, secret = re.search(r'name="offer" value="(\w+)"', shown), re.search(r'data-copy="([A-Z2-7]{32})"', shown)
+        assert offer, shown
+        assert secret, shown
+        self.secrets[login] = secret[1]
+        own = {"new": OWN_PASSWORD, "repeated": OWN_PASSWORD, "offer": offer[1], "code": self.code(login)}
+        assert browser.post(page, page=page, **own).status_code == 303
         return browser
 
 

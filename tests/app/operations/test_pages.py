@@ -68,7 +68,7 @@ def test_an_organization_and_its_account(people: People) -> None:
     secret = re.search(r'data-copy="([A-Z2-7]{32})"', made.text)
     assert secret
     people.secrets["newcomer"] = secret[1]
-    newcomer = people.log_in("newcomer")
+    newcomer = people.first_log_in("newcomer")
     assert "新企业有限公司" in newcomer.get("/account").text
 
     with people.services.reading() as session:
@@ -103,7 +103,7 @@ def test_an_account_of_the_bank_needs_two_operators(people: People) -> None:
     assert second.post(f"/operations/decisions/{decision[1]}/confirm", page="/account").status_code == 303
     assert second.post(f"/operations/decisions/{decision[1]}/confirm", page="/account").status_code == 409
     people.services.clock.advance(timedelta(minutes=1))  # type: ignore[attr-defined]
-    assert people.log_in("officer").get("/operations/certificates").status_code == 200
+    assert people.first_log_in("officer").get("/operations/certificates").status_code == 200
 
 
 def test_a_person_with_portrait(people: People) -> None:

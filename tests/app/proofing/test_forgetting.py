@@ -19,6 +19,7 @@ from app.journal import JournalEntry
 from app.proofing import forgetting
 from app.proofing.models import FaceCapture, FaceCheck
 from app.proofing.problems import AlreadyHeld
+from app.signing.holds import place_hold
 from app.signing.service import deliver_pending
 from app.wiring import Services
 from clients.demo.puppet import Puppet, astronaut, jpeg
@@ -195,6 +196,17 @@ def test_a_legal_hold_wins_until_two_officers_lift_it(
     assert forgetting.execute_waiting(services) == 0
     with pytest.raises(PersonForgotten):
         services.person_keys.get(person_id)
+
+
+@on_sqlite
+def test_a_hold_on_a_contract_keeps_its_signer(
+    services: Services, signed: Ceremony, officers: tuple[Account, Account]
+) -> None:
+    with services.transaction() as session:
+        place_hold(services, session, contract_id=signed.contract_id, reason="诉讼", account=officers[0])
+
+    assert forgetting.withdraw_consent(services, signed.person_id, actor=signed.person_id).executed_at is None
+    assert services.person_keys.get(signed.person_id)
 
 
 @on_sqlite

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from cryptography import x509
+from flask import Flask
 from sqlalchemy import select
 
+from app.certificates.models import CertificateRecord
 from app.identity import persons
-from app.identity.models import Account, Person
+from app.identity.models import Account, Person, Role, Tenant, TenantKind
 from app.identity.problems import PersonForgotten
 from app.journal import JournalEntry
 from app.problems import NotFound
 from app.proofing import portraits
+from app.proofing.models import FaceCheck
 from app.proofing.problems import OwnUpload, ReviewClosed
 from app.proofing.records import OfficerAct, PortraitReview, ReviewState
 from app.wiring import Services
+from clients.demo.puppet import Puppet, astronaut
 from kyc.errors import DocumentFaceMissing, UnsupportedImage
+from kyc.evidence import parse_evidence
 from kyc.ports import Assurance
+from pki.binding import PortraitAssurance, find_portrait_assurance
 from tests.app.identity.people import People
 from tests.app.proofing.documents import document
+from tests.flows.ceremony import register_parties, send_contract
 
 
 @pytest.fixture
@@ -110,6 +120,30 @@ def test_another_upload_takes_the_place_of_one_that_waits(
         assert [waiting.id for waiting, *_ in portraits.list_waiting(services, session)] == [second.id]
     with pytest.raises(ReviewClosed), services.transaction() as session:
         portraits.accept_portrait(services, session, review.id, reason="旧的", account=officer)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_whoever_signs_with_it_is_marked_so(app: Flask, services: Services) -> None:
+    _, person_id = register_parties(services)
+    review = portraits.submit_document(services, person_id, document(), actor="an operator")
+    officer = People(app, services).add_account("officer", Role.COMPLIANCE_OFFICER, _bank(services))
+    with services.transaction() as session:
+        portraits.accept_portrait(services, session, review.id, reason="与证件一致", account=officer)
+    ceremony = send_contract(app, services, person_id)
+    ceremony.sign(Puppet(astronaut()))
+
+    with services.reading() as session:
+        [check] = session.scalars(select(FaceCheck).where(FaceCheck.outcome == "passed")).all()
+        [record] = session.scalars(select(CertificateRecord).where(CertificateRecord.profile == "signer")).all()
+        sealed = persons.open_for(services, session, person_id, check.evidence_sealed or b"", f"evidence:{check.id}")
+    report = json.loads(parse_evidence(json.loads(sealed)).leaf("report").text or "")
+    assert (check.assurance, report["portrait_assurance"]) == ("low", "low")
+    assert find_portrait_assurance(x509.load_der_x509_certificate(record.der)) is PortraitAssurance.LOW
+
+
+def _bank(services: Services) -> Tenant:
+    with services.reading() as session:
+        return session.scalars(select(Tenant).where(Tenant.kind == TenantKind.BANK)).one()
 
 
 def test_what_is_no_document_leaves_nothing_behind(services: Services, person_id: str, uploader: Account) -> None:
