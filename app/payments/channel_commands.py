@@ -16,6 +16,7 @@ from app.payments.simulator.moods import MOODS
 from app.payments.simulator.store import Store
 from app.payments.simulator.system import Simulator
 from app.wiring import current_services
+from pki.keys import check_public_key
 
 OPERATOR = "operator:command"
 
@@ -39,9 +40,9 @@ def simulate(port: int | None, mood: str, seed: str) -> None:
     store = Store(folder / STATE_FILE)
     simulator = Simulator(store, MOODS[mood], services.clock, seed, services.settings.ibps_limit_minor)
     held = services.hierarchy.gateway_sign
-    bank = {held.x5t_s256: held.certificate.public_key()}
+    bank_key = check_public_key(held.certificate.public_key())
     address = (url.hostname or "localhost", port or url.port or 8070)
-    server = SimulatorServer(address, simulator, MOODS[mood], key, bank.get, services.clock, seed)
+    server = SimulatorServer(address, simulator, MOODS[mood], key, {held.x5t_s256: bank_key}.get, services.clock, seed)
     click.echo(f"clearing simulator at {server.url}, mood {mood}")
     stopped = _until_signal()
     thread = threading.Thread(target=server.serve_forever, daemon=True)

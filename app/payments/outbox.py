@@ -67,7 +67,7 @@ def finish(session: Session, kind: OutboxKind, subjects: Collection[str]) -> Non
 
 def back_off(attempts: int, first: timedelta, longest: timedelta) -> timedelta:
     """Twice as long after every attempt. `attempts` made so far, at least one."""
-    return min(first * 2 ** min(attempts - 1, 32), longest)
+    return min(first * (1 << min(attempts - 1, 32)), longest)
 
 
 def list_dead(session: Session, *, limit: int = 100) -> Sequence[OutboxItem]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from random import Random
 
@@ -118,8 +119,8 @@ class Simulator:
         if reason is not None or chance.random() >= mood.returned:
             return fate
         returned_at = decided_at + chance.uniform(*mood.return_delay)
-        return Fate(
-            *(getattr(fate, name) for name in Fate.__slots__[:8]),
+        return replace(
+            fate,
             return_reason=chance.choice(_RETURN_REASONS),
             returned_at=returned_at,
             return_day=_day(returned_at).isoformat(),

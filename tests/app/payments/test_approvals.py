@@ -1,0 +1,138 @@
+"""The second approver: another person of the enterprise, with a code of the second factor, in time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from app.identity.models import Account, Role, Tenant
+from app.identity.problems import InvalidCredentials
+from app.payments import approvals, second_approver
+from app.payments.approvals import LONGEST
+from app.payments.lifecycle import State
+from app.payments.problems import HeldNoLonger, OwnAuthorization
+from app.payments.risk_lists import add
+from app.problems import NotFound
+from app.wiring import Services
+from tests.app.identity.people import People
+from tests.app.payments.standing import record_authorization
+from tests.app.payments.test_service import balance
+from tests.app.payments.world import OPENING, PAYER, SUPPLIER, Bank, payment
+from tests.conftest import FakeClock
+
+
+class Office:
+    """A bank with one held payment, and three people: who granted the authorization, a colleague, a stranger."""
+
+    def __init__(self, app: Flask, bank: Bank) -> None:
+        self.bank, self.services = bank, bank.services
+        self.people = People(app, self.services)
+        with self.services.reading() as session:
+            tenant = session.get_one(Tenant, bank.enterprise)
+        self.granter = self.people.add_account("granter", Role.ENTERPRISE_USER, tenant)
+        self.colleague = self.people.add_account("colleague", Role.ENTERPRISE_USER, tenant)
+        record_authorization(bank, granted_by=self.granter.id)
+        with self.services.transaction() as session:
+            add(self.services, session, "watch", SUPPLIER, "to be looked at", "test")
+        answer = bank.pay(payment(amount_minor=1_000_00))
+        assert (answer.body["state"], answer.body["reasons"]) == ("held", ["hold-watched-payee"])
+        self.payment_id = str(answer.body["bank_reference"])
+
+    def decide(self, account: Account, *, approve: bool, code: str | None = None) -> State:
+        code = code or self.people.code(account.login)
+        return second_approver.decide(
+            self.services, account, self.payment_id, approve=approve, code=code, note="checked"
+        )
+
+    def state(self) -> str:
+        return str(self.bank.status(instruction_id="P-1").body["state"])
+
+
+@pytest.fixture
+def office(app: Flask, bank: Bank) -> Office:
+    return Office(app, bank)
+
+
+def test_a_colleague_approves_and_the_money_moves(office: Office, services: Services) -> None:
+    assert balance(office.bank, SUPPLIER) == OPENING
+    assert office.decide(office.colleague, approve=True) is State.SETTLED
+    assert balance(office.bank, SUPPLIER) == OPENING + 1_000_00
+    with services.reading() as session:
+        [seen] = approvals.list_held(session, office.granter, services.clock())
+        kinds = [entry.kind for entry in services.journal.entries(session, limit=20)]
+    assert (seen.outcome, seen.may_approve) == ("approved", False)
+    assert "payment-approved" in kinds
+
+
+def test_whoever_granted_the_authorization_may_refuse_and_not_approve(office: Office, services: Services) -> None:
+    with pytest.raises(OwnAuthorization):
+        office.decide(office.granter, approve=True)
+    with services.reading() as session:
+        assert not approvals.get_held(session, office.granter, office.payment_id, services.clock()).may_approve
+        assert approvals.get_held(session, office.colleague, office.payment_id, services.clock()).may_approve
+    assert office.decide(office.granter, approve=False) is State.REJECTED
+    assert balance(office.bank, PAYER) == OPENING
+    assert office.bank.status(instruction_id="P-1").body["reasons"] == ["hold-refused"]
+
+
+def test_it_is_decided_once(office: Office, clock: FakeClock) -> None:
+    office.decide(office.colleague, approve=True)
+    clock.advance(timedelta(seconds=30))
+    for approve in (True, False):
+        clock.advance(timedelta(seconds=30))
+        with pytest.raises(HeldNoLonger):
+            office.decide(office.colleague, approve=approve)
+    assert balance(office.bank, SUPPLIER) == OPENING + 1_000_00
+
+
+def test_a_code_works_once_and_a_wrong_one_not_at_all(office: Office) -> None:
+    with pytest.raises(InvalidCredentials):
+        office.decide(office.colleague, approve=True, code="000000")
+    good = office.people.code("colleague")
+    office.decide(office.colleague, approve=True, code=good)
+    with pytest.raises(InvalidCredentials):
+        office.decide(office.colleague, approve=True, code=good)
+
+
+def test_guessing_codes_locks_the_account(office: Office) -> None:
+    for _ in range(5):
+        with pytest.raises(InvalidCredentials):
+            office.decide(office.colleague, approve=True, code="000000")
+    with pytest.raises(InvalidCredentials):
+        office.decide(office.colleague, approve=True)
+    assert office.state() == "held"
+
+
+def test_what_nobody_decided_in_time_is_over(office: Office, services: Services, clock: FakeClock) -> None:
+    clock.advance(LONGEST)
+    with pytest.raises(HeldNoLonger):
+        office.decide(office.colleague, approve=True)
+    with services.reading() as session:
+        assert approvals.get_held(session, office.colleague, office.payment_id, clock()).outcome == "expired"
+
+
+def test_another_enterprise_sees_and_decides_nothing(office: Office, services: Services) -> None:
+    tenant = office.people.add_tenant("enterprise", 9)  # type: ignore[arg-type]
+    stranger = office.people.add_account("stranger", Role.ENTERPRISE_USER, tenant)
+    with pytest.raises(NotFound):
+        office.decide(stranger, approve=True)
+    with services.reading() as session:
+        assert approvals.list_held(session, stranger, services.clock()) == []
+
+
+def test_the_pages_show_and_decide(office: Office) -> None:
+    browser = office.people.log_in("colleague")
+    page = f"/enterprise/approvals/{office.payment_id}"
+    listed = browser.get("/enterprise/approvals")
+    assert page in listed.text
+    assert "关注名单" in listed.text
+    wrong = browser.post(page, page=page, decision="approve", code="000000", note="")
+    assert wrong.status_code == 422
+    done = browser.post(page, page=page, decision="approve", code=office.people.code("colleague"), note="ok")
+    assert done.status_code == 303
+    assert office.state() == "settled"
+    assert browser.get(f"/enterprise/payments/{office.payment_id}").status_code == 200
+    granter = office.people.log_in("granter")
+    assert 'value="approve"' not in granter.get(page).text
