@@ -25,8 +25,8 @@ _ESCAPED = re.compile(r"\\u\{([0-9a-fA-F]{1,6})\}")
 class Typesetter:
     """One Typst source with a warm compiler. Safe to share between threads."""
 
-    def __init__(self, source: Path) -> None:
-        self._compiler = typst.Compiler(source, root=TEMPLATES, font_paths=system_fonts())
+    def __init__(self, source: Path, root: Path = TEMPLATES) -> None:
+        self._compiler = typst.Compiler(source, root=root, font_paths=system_fonts())
         self._lock = threading.Lock()  # the compiler keeps the inputs of its last run
 
     def typeset(
