@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 TIMEOUT = 60.0  # seconds that a caller waits for one piece of work
 MAC_HEADER = "X-Workshop-Mac"
-TASK_MODULES = frozenset({"kyc.facecheck", "app.signing.tasks", "app.proofing.tasks"})
+TASK_MODULES = frozenset({"kyc.facecheck", "app.payments.receipt_tasks", "app.signing.tasks", "app.proofing.tasks"})
 _KNOWN_ERRORS = (Problem, KycError, ContractError, PkiError)
 
 
