@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -41,3 +41,11 @@ class EnrolProduct(FormMessage):
     code: Code
     sign_csr: Csr
     encrypt_csr: Csr
+
+
+class ApprovalDecision(FormMessage):
+    """POST /enterprise/approvals/<payment>"""
+
+    decision: Literal["approve", "refuse"]
+    code: Annotated[str, Field(pattern=r"^[0-9]{6}$", repr=False)]
+    note: Annotated[str, Field(max_length=200)] = ""
