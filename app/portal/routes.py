@@ -8,7 +8,7 @@ from flask import Blueprint, render_template
 
 from app.identity.access import current_account, known_account
 from app.identity.pages import Page
-from app.portal import developer, enterprise
+from app.portal import developer, enterprise, payments
 from app.portal.labels import label, options, signature_field, yuan
 from app.portal.navigation import build_navigation, places_of
 from app.portal.service import count_for
@@ -16,7 +16,7 @@ from app.texts import chinese_for
 from app.wiring import current_services
 
 blueprint = Blueprint("portal", __name__)
-for area in (enterprise, developer):
+for area in (enterprise, developer, payments):
     blueprint.register_blueprint(area.blueprint)
 blueprint.add_app_template_filter(yuan)
 
