@@ -44,6 +44,7 @@ PLACES: dict[str, tuple[Place, ...]] = {
         Place("operations.organizations.accounts", "账户", "Accounts", "开立与停用账户", "Open and disable accounts"),
         Place("operations.persons.people", "签署人", "Signers", "法定代表人登记与比对照片", "Register, portraits"),
         Place("proofing.register.entries", "登记库", "Register", "企业四要素登记与导入", "Enterprises, four elements"),
+        Place("operations.payments.outbox", "清算", "Clearing", "待发、死信与重新投递", "What waits, dead letters"),
         Place("operations.contracts.contracts", "合同", "Contracts", "制作并发送合同", "Make and send contracts"),
         Place("operations.routing.aliases", "网点别名", "Aliases", "复核平台确认的收款网点", "Review confirmed branches"),
         DECISIONS,
@@ -79,6 +80,7 @@ PLACES: dict[str, tuple[Place, ...]] = {
         Place("portal.enterprise.certificates", "产品证书", "Certificates", "查看并申请产品证书", "See and enrol"),
         Place("proofing.enterprise.representatives", "签署人", "Signers", "上传签署人证件照片", "Documents of signers"),
         Place("portal.enterprise.payments", "付款", "Payments", "付款指令与状态", "Instructions and states"),
+        Place("portal.payments.approvals_page", "付款复核", "Approvals", "由另一人复核的付款", "Payments held for you"),
     ),
     Role.PLATFORM_USER: (
         Place("portal.developer.applications", "应用", "Applications", "登记与查看应用", "Register and see"),
