@@ -27,6 +27,7 @@ _BLUEPRINTS: dict[Door, tuple[str, ...]] = {
         "app.certificates.est",
         "app.oauth.routes",
         "app.payments.routes",
+        "app.payments.receipt_routes",
         "app.routing.routes",
     ),
     Door.PKI: ("app.certificates.routes",),
