@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.problems import Unavailable
+from app.problems import Conflict, NotAllowed, Unavailable
 
 
 class CalendarMissing(Unavailable):
@@ -11,7 +11,28 @@ class CalendarMissing(Unavailable):
     code = "calendar-missing"
 
 
+class HeldNoLonger(Conflict):
+    """The held payment was decided before, or its time is over."""
+
+    code = "held-no-longer"
+
+
+class OwnAuthorization(NotAllowed):
+    """Whoever granted the authorization does not also approve what comes under it."""
+
+    code = "own-authorization"
+
+
+class ReceiptNotReady(Conflict):
+    """There is no receipt before a payment is settled."""
+
+    code = "receipt-not-ready"
+
+
 TEXTS = {
+    "held-no-longer": "该笔付款已处理或已逾期。",
+    "own-authorization": "平台授权由您授予，须由企业另一人同意。",
+    "receipt-not-ready": "付款尚未完成，暂无电子回单。",
     "calendar-missing": "尚无该年度的工作日历，暂时无法受理大额支付，请稍后再试。",
 }
 
@@ -38,6 +59,15 @@ REJECTIONS = {
     "payee-name-differs": "收款户名与账户不符。",
     "insufficient-funds": "账户余额不足。",
     "authorization-ended": "授权或证书已失效，款项已退回付款账户。",
+    "message-invalid": "内容无法发往清算渠道，款项已退回付款账户。",
+    "AC06": "收款账户已冻结，款项已退回付款账户。",
+    "BE01": "收款户名与账号不符，款项已退回付款账户。",
+    "BE04": "收款人信息有误，对方银行已退汇。",
+    "MD07": "收款账户无法入账，款项已退回付款账户。",
+    "MS02": "收款人拒收，对方银行已退汇。",
+    "CUST": "收款人要求退汇，款项已退回付款账户。",
+    "NARR": "对方银行拒绝，款项已退回付款账户。",
+    "DUPL": "与已发送的支付重复。",
     "AC01": "收款账号错误，款项已退回付款账户。",
     "AC04": "收款账户已销户，款项已退回付款账户。",
     "AM02": "金额超过支付渠道的限额，款项已退回付款账户。",
