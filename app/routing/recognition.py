@@ -89,6 +89,7 @@ class Resolution:
     threshold: float = 1.0
     policy_version: str = POLICY_VERSION
     home_bank: str = ""
+    directory_digest: str = ""
     decision_id: str | None = None
 
     def is_same_bank(self, bank_id: str) -> bool | None:
@@ -329,6 +330,7 @@ class Recogniser:
         return Resolution(
             decision, bank, area, branch, candidates, reasons, contradictions, self.directory.version,
             self.directory.kind, self.model.version, confidence, threshold, home_bank=self.home_bank,
+            directory_digest=self.directory.content_digest,
         )  # fmt: skip
 
 

@@ -84,7 +84,6 @@ def record(
     """Store answers with all that they depended on. Returns them with their names."""
     now = services.clock()
     named = [(query, replace(resolution, decision_id=new_id())) for query, resolution in asked]
-    digest = current_directory(services, session).content_digest
     for query, resolution in named:
         session.add(
             RoutingDecision(
@@ -94,7 +93,7 @@ def record(
                 query=_stored_query(query),
                 answer=_stored_answer(resolution),
                 directory_version=resolution.directory_version,
-                directory_digest=digest,
+                directory_digest=resolution.directory_digest,
                 model_version=resolution.model_version,
                 policy_version=resolution.policy_version,
             )
