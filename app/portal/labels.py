@@ -68,10 +68,10 @@ LOCKS: dict[str, Label] = {
     "tries": ("当日已满 30 次", "Thirty tries today"),
 }
 REGISTER_ANSWERS: dict[str, Label] = {
-    "confirmed": ("登记信息一致", "Confirmed by the register"),
-    "refused": ("与登记信息不符", "Refused by the register"),
-    "unknown": ("登记库无结果", "The register gave no answer"),
-    "accepted": ("人工认定", "Accepted by an officer"),
+    "confirmed": ("登记信息一致", "Confirmed"),
+    "refused": ("与登记信息不符", "Refused"),
+    "unknown": ("登记库无结果", "No answer"),
+    "accepted": ("人工认定", "Accepted"),
 }
 ASSISTANCE_METHODS: dict[str, Label] = {
     "video-call": ("视频通话", "Video call"),
