@@ -14,7 +14,7 @@ from app.routing import card, directories, service, trained, training
 from app.routing.directories import OFFICIAL, Difference
 from app.routing.importing import NotADirectory, RowFault, parse_areas
 from app.routing.messages import resolution_body
-from app.routing.recognition import RoutingQuery
+from app.routing.resolution import RoutingQuery
 from app.routing.sandbox import SANDBOX_KIND
 from app.wiring import current_services
 

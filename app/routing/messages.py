@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.routing.documents import Document
-from app.routing.recognition import Match, Resolution, RoutingQuery
+from app.routing.resolution import Match, Resolution, RoutingQuery
 
 MAX_QUERIES = 1000
 MAX_BATCH = 256 * 1024  # what the gateway takes at all

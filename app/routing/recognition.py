@@ -6,99 +6,27 @@ speaks against it. Everything else is offered for confirmation, with what distin
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from math import exp
 
 from app.routing.accounts import find_bank_of_account
 from app.routing.areas import Area, Place
 from app.routing.banks import Bank, BankFinding, find_bank_of_prefix
 from app.routing.clearing_code import LENGTH, ClearingCode, InvalidClearingCode, parse_clearing_code
-from app.routing.directory import Branch, Directory, FormerName
+from app.routing.directory import Branch, Directory
 from app.routing.matching import Candidate, Candidates, find_candidates, telling_difference
 from app.routing.model import Model, Ranked
 from app.routing.normalise import normalise
 from app.routing.reading import TextReading
+from app.routing.resolution import MAX_CITY, MAX_TEXT, Decision, Match, Resolution, RoutingQuery, words_of
 
-MAX_TEXT = 200
+__all__ = ["MAX_CANDIDATES", "Decision", "FindAlias", "Match", "Recogniser", "Resolution", "RoutingQuery"]
 MAX_CANDIDATES = 5
-MAX_CITY = 64
-POLICY_VERSION = "routing-1"
 _LEAST = -4.0  # log odds below which a candidate is not worth showing
 _SMALL, _LARGE = 5_000_000, 100_000_000  # fen: up to 50,000 yuan, above 1,000,000 yuan
 # However likely the model finds it: 中山路 is not 中山北路, and two of one name are two.
 _NEVER_AUTO = frozenset({"branch-missing", "branch-not-unique", "two-cities", "branch-differs-by-direction-or-number"})
-
-
-class Decision(StrEnum):
-    """What the caller may do with the answer."""
-
-    AUTO = "auto"
-    CONFIRM = "confirm"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class RoutingQuery:
-    """What somebody typed, and what is known besides: the payee's city or name (which often has the city), the
-    account number as a second vote for the bank, the amount (fen), which sets how sure one must be.
-    """
-
-    text: str = ""
-    clearing_code: str | None = None
-    city: str | None = None
-    account: str | None = None
-    payee: str | None = None
-    amount_minor: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A branch that may be meant. `similarity` from 0 to 1; `particular` and `city` tell it from the others;
-    `former` is the name, no longer in force, by which it was found.
-    """
-
-    branch: Branch
-    similarity: float
-    city: str = ""
-    particular: str = ""
-    former: FormerName | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """The answer with its reasons.
-
-    `bank` may be sure where the branch is not; `branch` is set for `auto` only. `confidence` is that the first
-    candidate is meant. `home_bank` is the bank that runs this service.
-    """
-
-    decision: Decision
-    bank: Bank | None
-    area: Area | None
-    branch: Branch | None
-    candidates: tuple[Match, ...]
-    reasons: tuple[str, ...]
-    contradictions: tuple[str, ...]
-    directory_version: str
-    directory_kind: str
-    model_version: str
-    confidence: float = 0.0
-    threshold: float = 1.0
-    policy_version: str = POLICY_VERSION
-    home_bank: str = ""
-    directory_digest: str = ""
-    decision_id: str | None = None
-
-    def is_same_bank(self, bank_id: str) -> bool | None:
-        """Whether the payee's bank is this one; None where the bank is not known."""
-        if self.bank is not None:
-            return self.bank.id == bank_id
-        # Several may be meant, but none of them is this one.
-        others = {match.branch.bank_id for match in self.candidates}
-        return False if others and bank_id not in others and "bank" not in self.contradictions else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,13 +260,6 @@ class Recogniser:
             self.directory.kind, self.model.version, confidence, threshold, home_bank=self.home_bank,
             directory_digest=self.directory.content_digest,
         )  # fmt: skip
-
-
-def words_of(query: RoutingQuery) -> str:
-    """What an alias is known by: SHA-256 of the normalised text and city."""
-    city = normalise(query.city) if query.city and len(query.city) <= MAX_CITY else ""
-    text = normalise(query.text) if len(query.text) <= MAX_TEXT else ""
-    return hashlib.sha256(f"{text}\n{city}".encode(errors="replace")).hexdigest()
 
 
 def _unreadable(text: str) -> str | None:

@@ -25,7 +25,8 @@ from app.routing.directories import (
 from app.routing.messages import resolution_body
 from app.routing.models import RoutingAlias, RoutingDecision
 from app.routing.normalise import normalise
-from app.routing.recognition import MAX_TEXT, FindAlias, Recogniser, Resolution, RoutingQuery, words_of
+from app.routing.recognition import FindAlias, Recogniser
+from app.routing.resolution import MAX_TEXT, Resolution, RoutingQuery, words_of
 from app.wiring import Services
 
 __all__ = ["load_sandbox_directory", "resolve"]  # whoever sets a service up asks here too
