@@ -1,11 +1,13 @@
-"""`flask oauth …`: keys of access tokens."""
+"""`flask oauth …`: keys of access tokens, codes for registering applications."""
 
 from __future__ import annotations
 
 import click
 from flask.cli import AppGroup, with_appcontext
+from sqlalchemy import select
 
-from app.oauth import token_keys
+from app.identity.models import Tenant
+from app.oauth import registration, token_keys
 from app.wiring import current_services
 
 oauth = AppGroup("oauth", help="The authorization server.")
@@ -32,3 +34,16 @@ def _rotate(at_once: bool) -> None:
     with services.transaction() as session:
         row = token_keys.rotate(services, session, actor="command-line", at_once=at_once)
         click.echo(f"{row.kid}  from {row.active_from.isoformat()}")
+
+
+@oauth.command("registration-code")
+@click.argument("uscc")
+@with_appcontext
+def _registration_code(uscc: str) -> None:
+    """A code with which a platform registers one application by `yunlian register`; good for a week."""
+    services = current_services()
+    with services.reading() as session:
+        tenant = session.scalars(select(Tenant).where(Tenant.uscc == uscc, Tenant.kind == "platform")).first()
+    if tenant is None:
+        raise click.ClickException("no platform has this unified social credit code")
+    click.echo(registration.make_code(services, tenant.id))

@@ -17,6 +17,7 @@ _ENDPOINTS = {
     "pushed_authorization_request_endpoint": "/oauth/par",
     "introspection_endpoint": "/oauth/introspect",
     "revocation_endpoint": "/oauth/revoke",
+    "registration_endpoint": "/oauth/register",
 }
 
 

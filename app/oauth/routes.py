@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from app.gateway.transport import client_certificate_proxies, find_client_certificate
-from app.oauth import client_auth, dpop
+from app.oauth import client_auth, dpop, registration
 from app.oauth.commits import group_commit
 from app.oauth.jwks import key_set
 from app.oauth.messages import MAX_FORM, FormRequest, parse_parameters
@@ -59,6 +59,28 @@ def introspect() -> Response:
 @blueprint.post("/oauth/revoke")
 def revoke() -> Response:
     return _answer(lambda server, form: server.create_endpoint_response("revocation", form))
+
+
+@blueprint.post("/oauth/register")
+def register() -> Response:
+    """RFC 7591, with a registration code as initial access token."""
+    request.max_content_length = registration.MAX_METADATA
+    scheme, _, code = request.headers.get("Authorization", "").partition(" ")
+    try:
+        if scheme != "Bearer":
+            raise registration.CodeInvalid("the registration code is sent as a bearer token")
+        registered = registration.register(current_services(), code, request.get_data())
+    except registration.CodeInvalid as refusal:
+        headers = {"WWW-Authenticate": 'Bearer error="invalid_token"', "Cache-Control": "no-store"}
+        return _refusal(401, "invalid_token", str(refusal), headers)
+    except registration.InvalidMetadata as refusal:
+        return _refusal(400, refusal.error, str(refusal), {"Cache-Control": "no-store"})
+    return Response(jsonify(registered).data, 201, {"Content-Type": "application/json", "Cache-Control": "no-store"})
+
+
+def _refusal(status: int, error: str, description: str, headers: dict[str, str]) -> Response:
+    body = jsonify({"error": error, "error_description": description}).data
+    return Response(body, status, {"Content-Type": "application/json", **headers})
 
 
 def _answer(endpoint: Callable[[Server, FormRequest], Response], *, binds_tokens: bool = False) -> Response:

@@ -8,14 +8,17 @@ from werkzeug.wrappers import Response
 from app.certificates import service as certificate_service
 from app.certificates.problems import EnrolmentCodeInvalid, KeyReused
 from app.certificates.refusals import journal_refusals
+from app.gateway.icbc import keys as icbc
 from app.identity.access import get_account, requires
 from app.identity.forms import Form, read_form
 from app.identity.models import Role
 from app.identity.pages import Page, notify
+from app.oauth import registration
 from app.oauth import service as oauth
+from app.oauth.models import Application
 from app.portal import messages
 from app.portal.uploads import with_files
-from app.problems import InvalidInput
+from app.problems import InvalidInput, NotFound
 from app.wiring import current_services
 from pki.errors import PkiError
 
@@ -64,6 +67,53 @@ def register_application() -> Page | Response:
     return redirect(url_for(".applications"), 303)
 
 
+@blueprint.post("/applications/registration-code")
+@requires(Role.PLATFORM_USER)
+def registration_code() -> Page:
+    """A code for `yunlian register`; shown this once."""
+    return render_template(
+        "portal/registration_code.html", code=registration.make_code(current_services(), get_account().tenant_id)
+    ), 200
+
+
+@blueprint.get("/applications/<client_id>")
+@requires(Role.PLATFORM_USER)
+def application(client_id: str) -> Page:
+    """One application: what it may do, how it speaks the ICBC dialect, and the switch."""
+    return _details_page(_own(client_id))
+
+
+@blueprint.post("/applications/<client_id>/disable")
+@requires(Role.PLATFORM_USER)
+def disable_application(client_id: str) -> Response:
+    """Switch it off for good; its tokens end on all workers within half a second."""
+    services, found = current_services(), _own(client_id)
+    with services.transaction() as session:
+        oauth.disable_application(services, session, found.id, actor=get_account().id)
+    notify("应用已停用，已签发的令牌随即失效。", "Switched off. Its tokens have ended.")
+    return redirect(url_for(".application", client_id=client_id), 303)
+
+
+@blueprint.post("/applications/<client_id>/icbc-aes-key")
+@requires(Role.PLATFORM_USER)
+def icbc_aes_key(client_id: str) -> Page:
+    """A new AES key for the ICBC dialect; shown this once."""
+    services, found = current_services(), _own(client_id)
+    with services.transaction() as session:
+        key = icbc.new_aes_key(services, session, found.id, actor=get_account().id)
+    return _details_page(found, aes_key=key)
+
+
+@blueprint.post("/applications/<client_id>/icbc-sha1")
+@requires(Role.PLATFORM_USER)
+def icbc_sha1(client_id: str) -> Response:
+    """Answers in the ICBC dialect by SHA-1, or no longer."""
+    services, found = current_services(), _own(client_id)
+    with services.transaction() as session:
+        icbc.switch_sha1(services, session, found.id, on=request.form.get("switch") == "on", actor=get_account().id)
+    return redirect(url_for(".application", client_id=client_id), 303)
+
+
 @blueprint.get("/certificates")
 @requires(Role.PLATFORM_USER)
 def certificates() -> Page:
@@ -106,6 +156,26 @@ def enrol() -> Page:
         return _enrolment_page(form.refused(refusal, "csr"))
     issued = [(record, certificate_service.chain_pem(services, record))]
     return render_template("portal/enrolled.html", issued=issued, back=url_for(".certificates")), 200
+
+
+def _own(client_id: str) -> Application:
+    """An application of the platform of whoever is logged in. Raises NotFound for all others."""
+    with current_services().reading() as session:
+        found = oauth.get_application(session, client_id)
+    if found.tenant_id != get_account().tenant_id:
+        raise NotFound("no such application")
+    return found
+
+
+def _details_page(found: Application, aes_key: str | None = None) -> Page:
+    services = current_services()
+    return render_template(
+        "portal/application.html",
+        application=found,
+        settings=icbc.get_settings(services, found.client_id),
+        bank_key=icbc.public_key_text(services),
+        aes_key=aes_key,
+    ), 200
 
 
 def _application_page(form: Form[messages.NewApplication]) -> Page:
