@@ -3,9 +3,9 @@
     python bench/contracts.py [--quick] [--json]
 
 Prints a table and ends with 1 when a bar is missed. CPU time of this process (all its threads), the least of three
-medians; the last line is the 95th percentile of whole contracts one after the other, each with a seal drawn anew. The document is the product service
-agreement with its embedded fonts (150 kB); keys are loaded, time stamps come from the embedded authority. Our B-B
-signature does what a person's does: binding, seal, fields prepared.
+medians; the last line is the 95th percentile of whole contracts one after the other, each with a seal drawn anew. The
+document is the product service agreement with its embedded fonts (150 kB); keys are loaded, time stamps come from the
+embedded authority. Our B-B signature does what a person's does: binding, seal, fields prepared.
 """
 
 from __future__ import annotations

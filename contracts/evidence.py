@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from contracts.consent import ConsentWording, parse_wording
 from contracts.container import canonical_json, pack, parse_canonical_json, unpack, verify_manifest
 from contracts.errors import InvalidEvidence, UnknownWording
+from contracts.evidence_report import open_archive, render_report
 from contracts.face_commitment import face_root
 from contracts.findings import Finding
 from contracts.report import SignatureEntry, SignatureReport, Verdict
@@ -69,32 +70,46 @@ def build_bundle(
     log_entry: Mapping[str, Any],
     log_certificate: x509.Certificate,
     crls: Iterable[bytes] = (),
-    ocsp_responses: Iterable[bytes] = (),
+    seal_report: Callable[[bytes], bytes] | None = None,
 ) -> bytes:
     """Pack the evidence; the same parts give the same bytes.
 
     `face_evidence` maps field names to JSON objects with their "root"; `certificates` are the
     signers' and the issuing authorities', also the log's; `log_entry` is {"leaf", "index",
-    "inclusion_proof", "checkpoint"} of the journal entry that names the contract's SHA-256. `crls` and
-    `ocsp_responses` (DER) answer for the newest archive time stamp, whose own answers no file can hold.
+    "inclusion_proof", "checkpoint"} of the journal entry that names the contract's SHA-256. `crls` (DER)
+    answer for the newest archive time stamp, whose own answers no file can hold. `seal_report(pdf) -> pdf` signs the
+    readable report (出证报告) with the bank's seal and a time stamp; without it there is none, because nothing would
+    vouch for its words. Raises RenderingFailed, SigningFailed.
     """
     parts = {
         "contract.pdf": contract,
-        "log/entry.json": canonical_json(dict(log_entry)),
+        "log/entry.json": canonical_json(_own_head(log_entry)),
         "log/certificate.der": log_certificate.public_bytes(Encoding.DER),
     }
     for wording in consents:
         parts[f"consent/{wording.sha256.hex()}.json"] = wording.canonical_form()
     for field, evidence in face_evidence.items():
         parts[f"face/{field}.json"] = canonical_json(evidence)
-    for kind, answers in (("crl", crls), ("ocsp", ocsp_responses)):
-        for der in answers:
-            parts[f"revocation/{hashlib.sha256(der).hexdigest()}.{kind}"] = der
+    contents = open_archive(contract)
+    for der in (*crls, *contents.crls):
+        parts[f"revocation/{hashlib.sha256(der).hexdigest()}.crl"] = der
+    for name, token in contents.timestamps.items():
+        parts[f"timestamps/{name}.der"] = token
     for folder, members in (("certificates", certificates), ("anchors", anchors)):
         for certificate in members:
             der = certificate.public_bytes(Encoding.DER)
             parts[f"{folder}/{hashlib.sha256(der).hexdigest()}.der"] = der
+    if seal_report is not None:
+        parts["report.pdf"] = seal_report(render_report(contract, parts, log_entry))
     return pack(parts)
+
+
+def _own_head(log_entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry under a head with the log's own signature alone: a witness's word comes from outside the bundle."""
+    text, separator, signatures = str(log_entry["checkpoint"]).rpartition("\n\n")
+    origin = text.split("\n", 1)[0]
+    own = [line for line in signatures.splitlines(keepends=True) if line.startswith(f"— {origin} ")]
+    return {**log_entry, "checkpoint": text + separator + "".join(own)}
 
 
 def verify_bundle(bundle: bytes, anchors: Iterable[x509.Certificate], at: datetime) -> EvidenceReport:
@@ -124,12 +139,17 @@ def check_bundle(bundle: bytes, anchors: Iterable[x509.Certificate], at: datetim
 
     # 3. The signatures of the contract are valid, each with its time stamp, and cover the entire file.
     contract = _part(parts, "contract.pdf", "signatures")
-    crls, responses = _check_answers(parts, policy)
-    report = validate(contract, policy, at, crls=crls, ocsp_responses=responses)
+    crls = _check_answers(parts, policy)
+    report = validate(contract, policy, at, crls=crls)
     if report.verdict is not Verdict.VALID:
         raise InvalidEvidence("signatures", f"{report.verdict} {report.sub_indication}: {report.explanation}")
     for entry in report.signatures:
         yield _signature_step(entry)
+
+    _check_report(parts, policy, contract, crls, at)
+    tokens = {f"timestamps/{name}.der": token for name, token in open_archive(contract).timestamps.items()}
+    if {path: data for path, data in parts.items() if path.startswith("timestamps/")} != tokens:
+        raise InvalidEvidence("signatures", "the time stamps are not those of the contract")
 
     # 4. Each signer's certificate is among the evidence and was valid when the signature was stamped.
     _check_certificates(parts, policy, report)
@@ -156,15 +176,15 @@ def _trust(parts: Mapping[str, bytes], trusted: tuple[x509.Certificate, ...]) ->
         return TrustPolicy(trusted, issuers)
 
 
-def _check_answers(parts: Mapping[str, bytes], policy: TrustPolicy) -> tuple[list[bytes], list[bytes]]:
-    """CRLs and OCSP responses, each signed by an authority at hand: what is not is no evidence, and was changed."""
+def _check_answers(parts: Mapping[str, bytes], policy: TrustPolicy) -> list[bytes]:
+    """The CRLs, each signed by an authority at hand: what is not is no evidence, and was changed."""
     found = {path: data for path, data in parts.items() if path.startswith("revocation/")}
     known = RevocationData()
-    for path, data in found.items():
-        if not known.is_signed(data, (*policy.anchors, *policy.intermediates)):
-            raise InvalidEvidence("revocation", f"{path} is signed by no authority at hand")
-    crls = [data for path, data in found.items() if path.endswith(".crl")]
-    return crls, [data for path, data in found.items() if path.endswith(".ocsp")]
+    with _readable("revocation"):
+        for path, data in found.items():
+            if not known.is_signed(data, (*policy.anchors, *policy.intermediates)):
+                raise InvalidEvidence("revocation", f"{path} is signed by no authority at hand")
+    return list(found.values())
 
 
 def _signature_step(entry: SignatureEntry) -> EvidenceStep:
@@ -172,6 +192,19 @@ def _signature_step(entry: SignatureEntry) -> EvidenceStep:
     if entry.level:
         detail += f", {entry.level}"
     return EvidenceStep("signatures", "签名有效", "The signature is valid", detail)
+
+
+def _check_report(
+    parts: Mapping[str, bytes], policy: TrustPolicy, contract: bytes, crls: list[bytes], at: datetime
+) -> None:
+    """The readable report, where there is one, is sealed and about this contract."""
+    if "report.pdf" not in parts:
+        return
+    found = validate(parts["report.pdf"], policy, at, crls=crls)
+    if found.verdict is not Verdict.VALID:
+        raise InvalidEvidence("report", f"{found.verdict} {found.sub_indication}: {found.explanation}")
+    if hashlib.sha256(contract).hexdigest().encode() not in parts["report.pdf"]:
+        raise InvalidEvidence("report", "the report is about another contract")
 
 
 def _check_certificates(parts: Mapping[str, bytes], policy: TrustPolicy, report: SignatureReport) -> None:

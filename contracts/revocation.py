@@ -144,11 +144,9 @@ class RevocationData:
 
 
 def _is_signed_crl(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    if crl.issuer != issuer.subject:
-        return False
     try:
         usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
-        return usage.crl_sign and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+        return crl.issuer == issuer.subject and usage.crl_sign and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
     except (*_UNREADABLE, x509.ExtensionNotFound):
         return False
 

@@ -295,3 +295,8 @@ def check_token(opened: OpenedSignedData, imprint_of: Callable[[str], bytes]) ->
     if name not in HASHES or imprint["hashed_message"].native != imprint_of(name):
         raise failed(SubIndication.HASH_FAILURE, "the time stamp is about something else")
     return certificate, info["gen_time"].native
+
+
+def timestamp_of(opened: OpenedSignedData) -> datetime:
+    """The time that a token states, unverified. Raises ValueError where it holds none."""
+    return tsp.TSTInfo.load(opened.content or b"", strict=True)["gen_time"].native  # type: ignore[no-any-return]

@@ -361,12 +361,12 @@ class _Validation:
     # --- revocation data in the file -----------------------------------------------------------------------
 
     def _add_revocation_data(self, known_at: datetime) -> None:
-        crls, responses = _stored_revocation(self.changes.revision(self.changes.last))
+        crls, responses = stored_revocation(self.changes.revision(self.changes.last))
         self.chains.data.add(crls, responses, known_at, embedded=True)
 
     def _prove_revocation_data(self, revision: int, known_at: datetime) -> None:
         """A document time stamp proves that the data in the revision before it existed at its time."""
-        crls, responses = _stored_revocation(self.changes.revision(revision))
+        crls, responses = stored_revocation(self.changes.revision(revision))
         self.chains.data.prove({*crls, *responses}, known_at)
 
 
@@ -392,7 +392,7 @@ def _outlives_its_source(link: ChainLink) -> bool:
     return link.source is RevocationSource.NOT_NEEDED or link.embedded
 
 
-def _stored_revocation(revision: HistoricalResolver) -> tuple[list[bytes], list[bytes]]:
+def stored_revocation(revision: HistoricalResolver) -> tuple[list[bytes], list[bytes]]:
     """CRLs and OCSP responses (DER) of a revision's document security store (ISO 32000-2 §12.8.4.3)."""
     store = revision.root["/DSS"] if "/DSS" in revision.root else {}  # noqa: SIM401 - follows references
     found: dict[str, list[bytes]] = {"/CRLs": [], "/OCSPs": []}
