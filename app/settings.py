@@ -17,7 +17,6 @@ from pathlib import Path
 
 from app.oauth.consent_policy import get_consent_policy
 from app.routing.banks import BANKS_BY_ID
-from app.oauth.consent_policy import get_consent_policy
 from kyc.errors import PolicyNotAllowed
 from kyc.liveness import get_liveness_policy
 from kyc.matching import get_match_policy
