@@ -45,7 +45,9 @@ PLACES: dict[str, tuple[Place, ...]] = {
         Place("operations.persons.people", "签署人", "Signers", "法定代表人登记与比对照片", "Register, portraits"),
         Place("operations.payments.outbox", "清算", "Clearing", "待发、死信与重新投递", "What waits, dead letters"),
         Place("operations.contracts.contracts", "合同", "Contracts", "制作并发送合同", "Make and send contracts"),
-        Place("operations.routing.aliases", "网点别名", "Aliases", "复核平台确认的收款网点", "Review confirmed branches"),
+        Place(
+            "operations.routing.aliases", "网点别名", "Aliases", "复核平台确认的收款网点", "Review confirmed branches"
+        ),
         DECISIONS,
     ),
     Role.COMPLIANCE_OFFICER: (
