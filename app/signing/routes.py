@@ -37,12 +37,6 @@ def page(token: str) -> Response:
     return make_response(render_template("signing/sign.html", base=f"/sign/{token}", state=state))
 
 
-@blueprint.get("/<token>/assistance")
-def assistance(token: str) -> str:
-    """The way for those who cannot or will not use the face check: nobody is made to."""
-    return render_template("signing/assistance.html", back=f"/sign/{token}", contract=_participant(token).contract)
-
-
 @blueprint.get("/<token>/state")
 def get_state(token: str) -> Response:
     """Where the ceremony stands for this browser."""

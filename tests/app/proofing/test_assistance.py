@@ -13,7 +13,7 @@ from sqlalchemy import select
 from app.compliance import service as compliance
 from app.identity import decisions, persons
 from app.identity.models import Account, Decision, Role, Tenant
-from app.identity.problems import OwnDecision
+from app.identity.problems import OwnDecision, PersonForgotten
 from app.journal import JournalEntry
 from app.problems import NotAllowed
 from app.proofing import assistance
@@ -286,6 +286,25 @@ def test_the_request_ends_with_the_session(
         propose(services, asked, officers[0])
     with services.reading() as session:
         assert assistance.list_open(services, session) == []
+
+
+@on_sqlite
+def test_the_signer_withdraws_the_consent(
+    ceremony: Ceremony, services: Services, browser: Browser, phone: Signer
+) -> None:
+    page = f"{ceremony.path}/privacy"
+    with pytest.raises(Refused):
+        browser.submit(page, {})
+    with ceremony.browser() as stranger, pytest.raises(Refused):
+        stranger.submit(page, {"agree": "yes"}, page=f"{ceremony.path}/assistance")
+    assert services.person_keys.get(ceremony.person_id)
+
+    assert "密钥已销毁" in browser.submit(page, {"agree": "yes"})
+    with pytest.raises(PersonForgotten):
+        services.person_keys.get(ceremony.person_id)
+    with pytest.raises(Refused) as refusal:
+        phone.face_challenge()
+    assert refusal.value.status == 404
 
 
 @on_sqlite
