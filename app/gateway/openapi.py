@@ -20,6 +20,7 @@ PATH = "/.well-known/openapi.json"
 DOCUMENTS = {
     "payments.pay": ("app.payments.messages", "PaymentDocument"),
     "payments.status": ("app.payments.messages", "StatusDocument"),
+    "payment_receipts.receipt": ("app.payments.messages", "StatusDocument"),
     "routing.resolve": ("app.routing.messages", "ResolveRequest"),
     "routing.confirm": ("app.routing.messages", "ConfirmRequest"),
 }
