@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
+from werkzeug.exceptions import LengthRequired
 
 from app.gateway import openapi
 from app.gateway.answers import sign_response
@@ -23,6 +24,13 @@ def description() -> Response:
     response = jsonify(openapi.describe_door(current_app, current_services().settings))
     response.headers["Cache-Control"] = "public, max-age=300"
     return response
+
+
+@blueprint.before_app_request
+def require_length() -> None:
+    """A signed message knows its length; gunicorn raises errors of its own in the middle of chunks that are none."""
+    if "Transfer-Encoding" in request.headers:
+        raise LengthRequired("a request states its Content-Length")
 
 
 @blueprint.after_app_request
