@@ -19,7 +19,14 @@ class UploadNotPdf(Problem):
     status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "upload-not-pdf"
 
 
+class FileRefused(Problem):
+    """Nothing was uploaded, or too much."""
+
+    status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "file-refused"
+
+
 TEXTS = {
+    "file-refused": "请选择一个不超过 10 MB 的文件。",
     "evidence-not-ready": "证据尚未就绪：合同未完成归档，或日志正在封存，请稍后再试。",
     "upload-not-pdf": "请上传 PDF 文件。",
     "invalid-evidence": "证据包验证未通过。",

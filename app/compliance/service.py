@@ -1,4 +1,4 @@
-"""The auditor's path: search -> verify -> export_evidence. Verification recomputes everything from stored bytes;
+"""The auditor's path: (search ->) verify -> export_evidence. Verification recomputes everything from stored bytes;
 no flag of the database is ever an answer."""
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.certificates.models import CertificateRecord
-from app.certificates.status import own_states
-from app.compliance.problems import EvidenceNotReady, UploadNotPdf
+from app.compliance.problems import EvidenceNotReady
+from app.compliance.strangers import validate_document
+from app.compliance.subindications import SUB_INDICATIONS
 from app.identity import persons
 from app.identity.problems import PersonForgotten
 from app.problems import Problem
 from app.proofing.models import FaceCheck
 from app.signing import service as signing
 from app.signing import tasks
-from app.signing.models import Contract, Signature
+from app.signing.models import Contract, Revision, Signature
+from app.texts import chinese_for
 from contracts import ceremony as rules
 from contracts.consent import get_wording
 from contracts.evidence import build_bundle
@@ -33,7 +34,8 @@ from pki.binding import find_portrait_assurance
 if TYPE_CHECKING:
     from app.wiring import Services
 
-COMPLETED = "contract-completed"  # the journal entry that names the archived document
+COMPLETED = "contract-completed"  # the journal entry that names the archived document,
+RENEWED = "contract-renewed"  # until its time stamp was extended
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Finding:
     en: str
     good: bool
     detail: str = ""
+    detail_zh: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +62,12 @@ class Verification:
         return all(finding.good for finding in self.findings)
 
 
-def search(session: Session, *, text: str = "", state: str = "", limit: int = 50) -> list[Contract]:
-    """Contracts by number, enterprise, USCC, digest or state, newest first."""
-    return signing.list_contracts(session, text=text, state=state, limit=limit)
-
-
 def verify(services: Services, session: Session, contract_id: str) -> Verification:
     """Re-verify one contract from its stored bytes. Reads only, because it takes time: `record_examination` comes
     after it. Raises NotFound."""
     contract = signing.get_contract(session, contract_id)
     pdf = services.documents.get(contract.current_sha256)
-    report = _validate(services, session, pdf)
+    report = validate_document(services, pdf, services.clock())
     findings = [
         _document(contract, pdf),
         Finding(
@@ -77,6 +75,7 @@ def verify(services: Services, session: Session, contract_id: str) -> Verificati
             "All signatures and time stamps are valid and cover the whole file",
             report.verdict is Verdict.VALID and report.covers_entire_file,
             report.explanation,
+            SUB_INDICATIONS.get(report.sub_indication, "") if report.sub_indication is not None else "",
         ),
         *_bindings(session, contract, report),
         *(_assurance(session, signature) for signature in signing.list_signatures(session, contract_id)),
@@ -102,7 +101,7 @@ def export_evidence(services: Services, session: Session, contract_id: str) -> b
     if contract.delivered_at is None:
         raise EvidenceNotReady("the contract is not completed")
     try:
-        proof = services.journal.prove(session, COMPLETED, contract.id)
+        proof = services.journal.prove(session, _archived_by(session, contract), contract.id)
     except Problem as exc:
         raise EvidenceNotReady("the journal has not sealed the entry yet") from exc
     ceremony = rules.from_dict(contract.ceremony)
@@ -120,6 +119,7 @@ def export_evidence(services: Services, session: Session, contract_id: str) -> b
             hierarchy.tsa_certificate,
         ],
         anchors=[hierarchy.root],
+        crls=tasks.validation_data(services)["crls"],
         log_entry=proof.to_json(),
         log_certificate=hierarchy.log.certificate,
     )
@@ -131,21 +131,6 @@ def record_export(services: Services, session: Session, contract_id: str, bundle
     """Journal who took the evidence of a contract."""
     body = {"bundle_sha256": hashlib.sha256(bundle).hexdigest()}
     services.journal.append(session, "evidence-exported", subject=contract_id, actor=actor, body=body)
-
-
-def verify_upload(services: Services, session: Session, pdf: bytes) -> SignatureReport:
-    """What a stranger's PDF is worth under our root; stores nothing. Raises UploadNotPdf."""
-    if not pdf.startswith(b"%PDF-"):
-        raise UploadNotPdf("not a PDF")
-    return _validate(services, session, pdf)
-
-
-def _validate(services: Services, session: Session, pdf: bytes) -> SignatureReport:
-    """In the workshop: what a file makes its reader do is in its sender's hands."""
-    hierarchy = services.hierarchy
-    authorities = tuple(authority.certificate.public_bytes(Encoding.DER) for authority in hierarchy.authorities)
-    states = own_states(session)
-    return services.workshop.run(tasks.validate_pdf, pdf, hierarchy.root_der, authorities, states, services.clock())
 
 
 def _document(contract: Contract, pdf: bytes) -> Finding:
@@ -202,11 +187,18 @@ def find_assurance(session: Session, signature: Signature) -> str | None:
 def _in_journal(services: Services, session: Session, contract: Contract) -> Finding:
     zh, en = "日志中有该文件的存证记录", "The journal holds the record of this document"
     try:
-        proof = services.journal.prove(session, COMPLETED, contract.id)
+        proof = services.journal.prove(session, _archived_by(session, contract), contract.id)
     except Problem as exc:
-        return Finding(zh, en, False, exc.detail)
+        return Finding(zh, en, False, exc.detail, chinese_for(exc.code, int(exc.status)))
     body = json.loads(proof.leaf)["body"]
-    return Finding(zh, en, body.get("document_sha256") == contract.current_sha256, f"leaf {proof.index}")
+    good = body.get("document_sha256") == contract.current_sha256
+    return Finding(zh, en, good, f"leaf {proof.index}", f"第 {proof.index} 条")
+
+
+def _archived_by(session: Session, contract: Contract) -> str:
+    """The kind of journal entry that names the newest archived document."""
+    newest = session.get(Revision, (contract.id, contract.current_sha256))
+    return RENEWED if newest is not None and newest.kind == "renewed" else COMPLETED
 
 
 def _face_evidence(services: Services, session: Session, signature: Signature) -> dict[str, object]:

@@ -21,6 +21,7 @@ DOCUMENTS = {
     "payments.pay": ("app.payments.messages", "PaymentDocument"),
     "payments.status": ("app.payments.messages", "StatusDocument"),
     "payment_receipts.receipt": ("app.payments.messages", "StatusDocument"),
+    "contracts.verify": ("app.compliance.messages", "VerifyDocument"),
     "routing.resolve": ("app.routing.messages", "ResolveRequest"),
     "routing.confirm": ("app.routing.messages", "ConfirmRequest"),
 }

@@ -34,13 +34,17 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What a view demands: a scope, and whether an enterprise's content is the second identity."""
+    """What a view demands: a scope, and whether an enterprise's content is the second identity; and how many octets it
+    takes at most."""
 
     scope: str
     content: bool
+    max_body: int = MAX_BODY
 
 
-def protected(*, scope: str, content: bool = True) -> Callable[[Callable[..., GatewayAnswer]], Callable[..., Response]]:
+def protected(
+    *, scope: str, content: bool = True, max_body: int = MAX_BODY
+) -> Callable[[Callable[..., GatewayAnswer]], Callable[..., Response]]:
     """Let only verified requests reach the view, as its argument `verified`, and make its answer a response.
 
     `content=False` is for what concerns no enterprise: the platform's signature alone.
@@ -52,8 +56,8 @@ def protected(*, scope: str, content: bool = True) -> Callable[[Callable[..., Ga
             services = current_services()
             attempt = g.gateway_attempt = Attempt(g.request_id)
             try:
-                incoming = read_request(services)
-                verified = verify_request(services, attempt, incoming, scope=scope, content=content)
+                incoming = read_request(services, max_body)
+                verified = verify_request(services, attempt, incoming, scope=scope, content=content, max_body=max_body)
             except Problem as refusal:
                 attempt.refusal = refusal
                 record_refusal(services, attempt, refusal, str(request.url_rule))
@@ -61,7 +65,7 @@ def protected(*, scope: str, content: bool = True) -> Callable[[Callable[..., Ga
             answer = view(verified=verified, **path)
             return make_response(services, answer, verified.product_x5t_s256)
 
-        setattr(guarded, _ATTRIBUTE, Protection(scope, content))
+        setattr(guarded, _ATTRIBUTE, Protection(scope, content, max_body))
         return guarded
 
     return decorate
@@ -72,13 +76,13 @@ def find_protection(view: Callable[..., Any]) -> Protection | None:
     return getattr(view, _ATTRIBUTE, None)
 
 
-def read_request(services: Services) -> IncomingRequest:
+def read_request(services: Services, max_body: int = MAX_BODY) -> IncomingRequest:
     """The request as sent, with its body. Raises ContentTooLarge."""
-    request.max_content_length = MAX_BODY
+    request.max_content_length = max_body
     try:
         return read_head(services, request.get_data())
     except RequestEntityTooLarge as exc:
-        raise ContentTooLarge(f"a request has at most {MAX_BODY} octets") from exc
+        raise ContentTooLarge(f"a request has at most {max_body} octets") from exc
 
 
 def read_head(services: Services, body: bytes = b"") -> IncomingRequest:

@@ -56,14 +56,14 @@ class UnverifiedRequest:
     sealed_content: SealedJwe | None
 
 
-def parse_request(incoming: IncomingRequest, *, content: bool) -> UnverifiedRequest:
+def parse_request(incoming: IncomingRequest, *, content: bool, max_body: int = MAX_BODY) -> UnverifiedRequest:
     """Check size and form (the first step of protocol.md), no meaning yet.
 
     Raises ContentTooLarge, InvalidRequest, InvalidToken, InvalidDpopProof, InvalidMessageSignature, InvalidContent.
     """
     headers, has_body = incoming.headers, incoming.method in _WITH_BODY
-    if len(incoming.body) > MAX_BODY:
-        raise ContentTooLarge(f"a request has at most {MAX_BODY} octets")
+    if len(incoming.body) > max_body:
+        raise ContentTooLarge(f"a request has at most {max_body} octets")
     authorization = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
     if authorization is None:
         raise InvalidToken("the Authorization field is not `Bearer` or `DPoP` and one access token")

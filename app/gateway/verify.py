@@ -23,7 +23,7 @@ from app.gateway.problems import (
     UseDpopNonce,
 )
 from app.gateway.ratelimits import RateVerdict, count_request
-from app.gateway.requests import IncomingRequest, UnverifiedRequest, component_values, parse_request
+from app.gateway.requests import MAX_BODY, IncomingRequest, UnverifiedRequest, component_values, parse_request
 from app.oauth.authorizations import StandingAuthorization, get_standing_cached
 from app.oauth.dpop import InvalidProof, KeyProof, NonceNeeded, spend_proof, verify_proof
 from app.oauth.tokens import AccessToken, TokenInvalid, verify_access_token
@@ -70,11 +70,17 @@ class VerifiedRequest:
 
 
 def verify_request(
-    services: Services, attempt: Attempt, incoming: IncomingRequest, *, scope: str, content: bool
+    services: Services,
+    attempt: Attempt,
+    incoming: IncomingRequest,
+    *,
+    scope: str,
+    content: bool,
+    max_body: int = MAX_BODY,
 ) -> VerifiedRequest:
     """Check a request in the order of protocol.md. Raises the Problem of the first check that fails."""
     # 1. Size and form.
-    unverified = parse_request(incoming, content=content)
+    unverified = parse_request(incoming, content=content, max_body=max_body)
     # 2. The token, and what it is good for.
     token = verify_token(services, unverified.token, scope)
     attempt.client_id = token.client_id

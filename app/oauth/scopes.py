@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # A platform has these by itself (client_credentials).
-CLIENT_SCOPES = frozenset({"routing"})
+CLIENT_SCOPES = frozenset({"routing", "contracts"})
 
 # These concern an enterprise and come only with its authorization for the product of the same name.
 PRODUCT_SCOPES = frozenset({"payments"})

@@ -43,7 +43,7 @@ def new_contract() -> Page:
     """The form for a contract, with today's usual values."""
     today = current_services().clock().date()
     usual = {
-        "template": list_templates()[-1].name,
+        "template": "product-service-agreement",
         "start_date": today.isoformat(),
         "end_date": (today + timedelta(days=365)).isoformat(),
     }
@@ -125,6 +125,6 @@ def _contract_page(form: Form[messages.NewContract]) -> Page:
         form=form,
         persons=people,
         enterprises=enterprises,
-        templates=list_templates(),
+        templates=[template for template in list_templates() if template.name == "product-service-agreement"],
     )
     return page, form.status

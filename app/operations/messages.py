@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from app.identity.forms import FormMessage, Identifier, Name, Uscc, fault
 from app.identity.messages import Password
 from app.identity.models import Role, TenantKind
+from app.signing.uploads import Corner, Spot
+from contracts.ceremony import SigningOrder
 from kyc.ports import Assurance
 
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{2,63}")
@@ -117,6 +119,76 @@ class Withdrawal(FormMessage):
     """POST /operations/contracts/<id>/void"""
 
     reason: Reason
+
+
+class NewUpload(FormMessage):
+    """POST /operations/contracts/uploads, beside the file"""
+
+    title: Annotated[str, Field(min_length=2, max_length=200)]
+
+
+MOST_SIGNERS = 4
+CornerName = Literal["bottom-left", "bottom-right", "top-left", "top-right"]
+PageNumber = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2}$")]
+Fraction = Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?|)$")]
+
+
+class Placement(FormMessage):
+    """POST /operations/contracts/uploads/<id>/send: who signs where. A point on the picture goes before a corner."""
+
+    order: SigningOrder = SigningOrder.IN_ORDER
+    bank_seals: Literal["yes", ""] = ""
+    bank_page: PageNumber = "1"
+    bank_corner: CornerName = "bottom-left"
+    bank_x: Fraction = ""
+    bank_y: Fraction = ""
+    person_1: Identifier
+    page_1: PageNumber = "1"
+    corner_1: CornerName = "bottom-right"
+    x_1: Fraction = ""
+    y_1: Fraction = ""
+    person_2: Identifier | None = None
+    page_2: PageNumber = "1"
+    corner_2: CornerName = "bottom-left"
+    x_2: Fraction = ""
+    y_2: Fraction = ""
+    person_3: Identifier | None = None
+    page_3: PageNumber = "1"
+    corner_3: CornerName = "top-right"
+    x_3: Fraction = ""
+    y_3: Fraction = ""
+    person_4: Identifier | None = None
+    page_4: PageNumber = "1"
+    corner_4: CornerName = "top-left"
+    x_4: Fraction = ""
+    y_4: Fraction = ""
+
+    @property
+    def signers(self) -> dict[str, str]:
+        """Persons by party, in signing order."""
+        people = {f"party-{n}": getattr(self, f"person_{n}") for n in range(1, MOST_SIGNERS + 1)}
+        return {party: person for party, person in people.items() if person is not None}
+
+    @property
+    def spots(self) -> dict[str, Spot]:
+        """Where each of them signs."""
+        return {party: self._spot(party[-1], "{name}_{of}") for party in self.signers}
+
+    @property
+    def bank_spot(self) -> Spot | None:
+        """Where the bank seals, if it does."""
+        return self._spot("bank", "{of}_{name}") if self.bank_seals else None
+
+    def _spot(self, of: str, pattern: str) -> Spot:
+        page, corner, x, y = (getattr(self, pattern.format(name=name, of=of)) for name in ("page", "corner", "x", "y"))
+        return Spot(int(page), Corner(corner), (float(x), float(y)) if x and y else None)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        people = list(self.signers.values())
+        if len(set(people)) != len(people):
+            raise fault("同一签署人不能签署两次", "The same person cannot sign twice")
+        return self
 
 
 class ApiEnrolment(FormMessage):

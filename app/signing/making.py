@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from app.wiring import Services
 
 INVITATION_LIFETIME = timedelta(days=14)
+_KINDS = frozenset({TenantKind.ENTERPRISE, TenantKind.PLATFORM})  # parties that only such an organization can be
 ENTERPRISE = "enterprise"  # the party of a contract that only one enterprise signs beside the bank
 
 
@@ -78,9 +79,8 @@ def get_signers(services: Services, session: Session, signers: Mapping[str, str]
         person = session.get(Person, person_id)
         if person is None:
             raise NotFound("no such legal representative")
-        wanted = TenantKind.PLATFORM if party_id == TenantKind.PLATFORM else TenantKind.ENTERPRISE
-        if person.tenant.kind != wanted:
-            raise SignersNotFitting(f"the party {party_id} is signed for by an {wanted}'s representative")
+        if party_id in _KINDS and person.tenant.kind != party_id:
+            raise SignersNotFitting(f"the party {party_id} is signed for by a representative of its kind")
         found.append(Signer(party_id, person.tenant, persons.get_person_facts(services, session, person_id)))
     return found
 
@@ -147,7 +147,8 @@ def store_draft(
             "order": str(order),
         }
         services.journal.append(session, "contract-created", subject=contract_id, actor=actor, body=body)
-    return contract
+    with services.reading() as session:
+        return session.get_one(Contract, contract_id)  # with its organizations, which a page may show
 
 
 def new_number(services: Services) -> tuple[str, str]:

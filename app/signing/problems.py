@@ -31,6 +31,18 @@ class SignersNotFitting(Problem):
     status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "signers-not-fitting"
 
 
+class PlacesNotFitting(Problem):
+    """A signature would lie outside its page or over another one."""
+
+    status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "places-not-fitting"
+
+
+class UploadNotOpen(Problem):
+    """The upload was refused, was sent already, or was not accepted yet."""
+
+    status, code = HTTPStatus.CONFLICT, "upload-not-open"
+
+
 class IdentityNotConfirmed(Problem):
     """What was entered is not what the bank holds."""
 
@@ -78,6 +90,8 @@ TEXTS = {
     "invitation-unknown": "签署链接无效，请核对链接或联系发送方。",
     "invitation-replaced": "发送方已重新发送签署链接，请使用新的链接。",
     "signers-not-fitting": "签署方与合同的签署位置不符，请核对各方的签署人。",
+    "places-not-fitting": "签署位置超出页面或相互重叠，请重新选择。",
+    "upload-not-open": "该文件已处理，或尚未通过检查。",
     "stale-revision": "另一方刚刚完成签署，请刷新页面后重试。",
     "invitation-closed": "该签署邀请已结束。",
     "identity-not-confirmed": "证件号码后六位不正确，请核对后重试。",

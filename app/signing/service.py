@@ -14,7 +14,7 @@ from app.signing.facechecks import check_face, new_face_challenge
 from app.signing.making import ENTERPRISE, INVITATION_LIFETIME, create_contract
 from app.signing.participants import LOCK, Participant, find_participant, identify
 from app.signing.reading import decline, get_document, present, record_consent, wording
-from app.signing.search import find_bank, get_contract, list_contracts, list_signatures
+from app.signing.search import Criteria, find_bank, find_contracts, get_contract, list_contracts, list_signatures
 from app.signing.sending import resend, send, void
 from app.signing.signatures import Begun, begin_signature, binding_parts, finish_signature, new_key_challenge
 
@@ -24,6 +24,7 @@ __all__ = [
     "INVITATION_LIFETIME",
     "LOCK",
     "Begun",
+    "Criteria",
     "Participant",
     "begin_signature",
     "binding_parts",
@@ -34,6 +35,7 @@ __all__ = [
     "deliver_pending",
     "expire_overdue",
     "find_bank",
+    "find_contracts",
     "find_participant",
     "finish_signature",
     "get_contract",

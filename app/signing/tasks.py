@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from contracts import bounded, signing
 from contracts.archive import archive, renew
 from contracts.archive import proof_ends_at as archived_until
 from contracts.cms import SigningKey
+from contracts.errors import ContractError, UnsafeDocument
 from contracts.evidence import EvidenceReport, verify_bundle
+from contracts.inspection import find_hazards, inspect
 from contracts.render import get_template, render
 from contracts.report import SignatureReport
 from contracts.seals import company_and_person_seal, company_seal
@@ -39,6 +42,9 @@ _PDFIUM = threading.Lock()  # PDFium is not safe for threads
 BANK_ADDRESS = "北京市西城区金融大街 1 号"
 SIGNER = "legal-representative"  # the kind of place where a person signs
 BANK_SEAL = ("bank", "seal")
+SIGNATURE_SIZE = (66 / 25.4 * 72, 40 / 25.4 * 72)  # points: company seal and name seal side by side
+PAGE_MARGIN = 36.0
+FLATTENED_DPI = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,28 @@ class PreparedDocument:
     pages: int
     signer_fields: Mapping[str, str]
     seal_field: str
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedUpload:
+    """What the inspection of a stranger's PDF found: reasons of contracts.inspection.REASONS, and how many pages."""
+
+    reasons: tuple[str, ...]
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenPlace:
+    """A signature field in a foreign PDF, in points from the lower left corner of its page, counted from 0."""
+
+    name: str
+    party: str
+    kind: str
+    page: int
+    x: float
+    y: float
+    width: float
+    height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +154,64 @@ def make_document(template: str, terms: Mapping[str, Any]) -> PreparedDocument:
     )
 
 
+def inspect_upload(pdf: bytes) -> InspectedUpload:
+    """Every reason not to sign this file as it is. Raises UnsafeDocument where it cannot be shown at all."""
+    hazards = bounded.run(find_hazards, pdf)
+    try:
+        pages = bounded.run(count_pages, pdf)
+    except ContractError as exc:
+        raise UnsafeDocument(hazards[0].reason if hazards else "broken", "it cannot be shown") from exc
+    return InspectedUpload(tuple(finding.reason for finding in hazards), pages)
+
+
+def flatten_upload(pdf: bytes) -> bytes:
+    """Pictures of the pages as a fresh PDF: what is seen stays, what could act, hide or be revealed later is gone.
+
+    Raises UnsafeDocument where even that may not be signed, BoundsExceeded.
+    """
+    flat = bounded.run(_pictured, pdf, seconds=2 * bounded.MAX_SECONDS)
+    inspect(flat)
+    return flat
+
+
+def _pictured(pdf: bytes) -> bytes:
+    with _PDFIUM, pypdfium2.PdfDocument(pdf) as document, pypdfium2.PdfDocument.new() as flat:
+        document.init_forms()
+        for sheet in document:
+            width, height = sheet.get_size()
+            bitmap = sheet.render(scale=FLATTENED_DPI / 72, may_draw_forms=True)
+            image = pypdfium2.PdfImage.new(flat)
+            image.load_jpeg(io.BytesIO(_encoded(bitmap, ".jpg")))
+            image.set_matrix(pypdfium2.PdfMatrix().scale(width, height))
+            page = flat.new_page(width, height)
+            page.insert_obj(image)
+            page.gen_content()
+        output = io.BytesIO()
+        flat.save(output)
+        return output.getvalue()
+
+
+def page_sizes(pdf: bytes) -> tuple[tuple[float, float], ...]:
+    """Width and height of every page in points."""
+    with _PDFIUM, pypdfium2.PdfDocument(pdf) as document:
+        return tuple(document.get_page_size(number) for number in range(len(document)))
+
+
+def prepare_upload(pdf: bytes, title: str, original_sha256: str, places: tuple[ChosenPlace, ...]) -> PreparedDocument:
+    """Give a foreign PDF its signature fields. Raises UnsafeDocument, SigningFailed."""
+    inspect(pdf)
+    prepared = signing.prepare_document(pdf, places)
+    return PreparedDocument(
+        pdf=prepared,
+        title=title,
+        template="uploaded",
+        version=original_sha256[:16],
+        pages=count_pages(prepared),
+        signer_fields={place.party: place.name for place in places if place.kind == SIGNER},
+        seal_field=next((place.name for place in places if (place.party, place.kind) == BANK_SEAL), ""),
+    )
+
+
 def count_pages(pdf: bytes) -> int:
     """How many pages a PDF has."""
     with _PDFIUM, pypdfium2.PdfDocument(pdf) as document:
@@ -138,7 +224,7 @@ def picture_of_page(pdf: bytes, page: int) -> bytes:
         document.init_forms()
         sheet = document[page]
         picture = sheet.render(scale=PAGE_PIXELS / sheet.get_width(), may_draw_forms=True)
-        return _png(picture)
+        return _encoded(picture, ".png")
 
 
 def begin(start: SignatureStart) -> StartedSignature:
@@ -178,7 +264,7 @@ def seal_and_archive(services: Services, pdf: bytes, bank: Tenant, seal_field: s
         pdf = signing.sign_with_key(
             pdf, seal_field, held.key, held.certificate, held.chain, timestamps, at=at, seal=company
         )
-    return archive(pdf, timestamps, **_validation_data(services))
+    return archive(pdf, timestamps, **validation_data(services))
 
 
 def renew_archive(services: Services, pdf: bytes, states: Mapping[str, RevocationState], at: datetime) -> bytes:
@@ -193,7 +279,7 @@ def renew_archive(services: Services, pdf: bytes, states: Mapping[str, Revocatio
         hierarchy.trust,
         at,
         revocation=lambda certificate: states.get(x5t_s256(certificate)),
-        **_validation_data(services),
+        **validation_data(services),
     )
 
 
@@ -202,7 +288,7 @@ def proof_ends_at(pdf: bytes) -> datetime:
     return archived_until(pdf)
 
 
-def _validation_data(services: Services) -> dict[str, Any]:
+def validation_data(services: Services) -> dict[str, Any]:
     """The certificates of all chains and fresh CRLs of every authority in them, with their deltas."""
     hierarchy = services.hierarchy
     issuers = (hierarchy.seal.issuer, hierarchy.newest(IssuingRole.SIGNER).name)
@@ -242,10 +328,10 @@ class _GivenTimestamp:
         return self._token
 
 
-def _png(picture: Any) -> bytes:
+def _encoded(picture: Any, kind: str) -> bytes:
     import cv2  # noqa: PLC0415 - only the workshop needs it
 
-    good, encoded = cv2.imencode(".png", picture.to_numpy())
+    good, encoded = cv2.imencode(kind, picture.to_numpy())
     if not good:
         raise ValueError("the page cannot be encoded")
     return bytes(encoded)
