@@ -82,7 +82,11 @@ class PersonKeyStore:
         return gone
 
     def take_over(self, services: Services) -> int:
-        """Move keys that an earlier release kept in the service's own database; returns how many."""
+        """Move keys that an earlier release kept in the service's own database; returns how many.
+
+        Makes the store's table beforehand, so that no two workers make it at once.
+        """
+        _ = self._engine
         with services.transaction() as session:
             rows = session.execute(select(PersonKey.person_id, PersonKey.wrapped)).all()
             for holder, wrapped in rows:

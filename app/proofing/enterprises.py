@@ -26,8 +26,8 @@ _SUFFICIENT: Final = (str(RegistryAnswer.CONFIRMED), ACCEPTED)
 def examine_enterprise(services: Services, person_id: str, *, actor: str) -> RegistryAnswer:
     """Ask the register about the person and the enterprise, and keep the answer.
 
-    An officer's decision stands until the register refuses. Opens its own transactions, because a register may be far
-    away. Raises NotFound.
+    An officer's decision stands until the register says something that it did not say before; silence is nothing new.
+    Opens its own transactions, because a register may be far away. Raises NotFound.
     """
     with services.reading() as session:
         facts = persons.get_person_facts(services, session, person_id)
@@ -35,10 +35,7 @@ def examine_enterprise(services: Services, person_id: str, *, actor: str) -> Reg
     elements = EnterpriseElements(tenant.name, tenant.uscc, facts.name, facts.identity_number)
     answer = services.registry.compare(elements)
     with services.transaction() as session:
-        latest = find_latest(session, person_id)
-        unchanged = latest is not None and latest.answer == str(answer)
-        kept = latest is not None and latest.answer == ACCEPTED and answer is RegistryAnswer.UNKNOWN
-        if not unchanged and not kept:
+        if _is_news(session, person_id, answer):
             _keep(services, session, facts.person_id, tenant.id, str(answer), actor)
             services.journal.append(
                 session, "enterprise-checked", subject=person_id, actor=actor, body={"answer": str(answer)}
@@ -83,6 +80,17 @@ def latest_answers(session: Session) -> dict[str, str]:
     """The newest word about every person, by the person's identifier."""
     rows = session.execute(select(EnterpriseCheck.person_id, EnterpriseCheck.answer).order_by(EnterpriseCheck.id))
     return {row.person_id: row.answer for row in rows}
+
+
+def _is_news(session: Session, person_id: str, answer: RegistryAnswer) -> bool:
+    latest = find_latest(session, person_id)
+    if latest is None or latest.answer != ACCEPTED:
+        return latest is None or latest.answer != answer
+    by_the_register = select(EnterpriseCheck.answer).where(
+        EnterpriseCheck.person_id == person_id, EnterpriseCheck.answer != ACCEPTED
+    )
+    before = session.scalars(by_the_register.order_by(EnterpriseCheck.id.desc()).limit(1)).first()
+    return answer is not RegistryAnswer.UNKNOWN and answer != before
 
 
 def _keep(services: Services, session: Session, person_id: str, tenant_id: str, answer: str, actor: str) -> None:

@@ -217,6 +217,18 @@ def test_a_confirmed_enterprise_may_sign_until_the_register_changes(
         require(services, person_id)
 
 
+def test_an_officer_may_know_better_than_the_register(services: Services, people: People, person_id: str) -> None:
+    stale = elements_of(people)
+    enter(services, EnterpriseElements(stale.name, stale.uscc, "霍普", OTHER_NUMBER))
+    enterprises.examine_enterprise(services, person_id, actor="test")
+    officer = people.accounts["compliance-officer"].id
+    with services.transaction() as session:
+        enterprises.accept_enterprise(services, session, person_id, reason="登记库未及时变更", actor=officer)
+
+    enterprises.examine_enterprise(services, person_id, actor="test")  # refuses as before: nothing new
+    require(services, person_id)
+
+
 def test_an_officers_decision_stands_until_the_register_refuses(
     services: Services, people: People, person_id: str
 ) -> None:
