@@ -60,6 +60,12 @@ class RenderingFailed(ContractError):
     code = "rendering-failed"
 
 
+class InvalidPlace(ContractError):
+    """A signature cannot stand where it was asked for."""
+
+    code = "invalid-place"
+
+
 class UnknownWording(ContractError):
     """No consent wording has this version or language."""
 
