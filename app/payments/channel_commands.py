@@ -7,6 +7,7 @@ import threading
 from urllib.parse import urlsplit
 
 import click
+from flask.cli import with_appcontext
 
 from app.payments import callbacks, outbox, risk_lists
 from app.payments.clearing import simulator_folder
@@ -22,6 +23,7 @@ OPERATOR = "operator:command"
 
 
 @click.command("outbox")
+@with_appcontext
 def serve() -> None:
     """Send to the clearing, hear from it, and deliver callbacks, until stopped. Several may run."""
     serve_outbox(current_services(), _until_signal())
@@ -31,6 +33,7 @@ def serve() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="default: that of YUNLIAN_CLEARING_URL, or 8070")
 @click.option("--mood", type=click.Choice(sorted(MOODS)), default="normal", show_default=True)
 @click.option("--seed", default="", help="the same seed decides the same fates")
+@with_appcontext
 def simulate(port: int | None, mood: str, seed: str) -> None:
     """Stand in for the clearing systems, until stopped. State and key are kept in the service's folder."""
     services = current_services()
@@ -53,12 +56,14 @@ def simulate(port: int | None, mood: str, seed: str) -> None:
 
 
 @click.command("fetch-files")
+@with_appcontext
 def fetch_files() -> None:
     """Fetch the channels' end-of-day files that are not here yet; the outbox does the same every ten minutes."""
     click.echo(f"{fetch_channel_files(current_services())} files")
 
 
 @click.command("open-letters")
+@with_appcontext
 def open_letters() -> None:
     """What is still to be sent, and the dead letters."""
     with current_services().reading() as session:
@@ -70,6 +75,7 @@ def open_letters() -> None:
 
 @click.command("replay-letter")
 @click.argument("item_id")
+@with_appcontext
 def replay_letter(item_id: str) -> None:
     """Let a dead letter live again; a dispatch that may have arrived is asked for."""
     services = current_services()
@@ -81,6 +87,7 @@ def replay_letter(item_id: str) -> None:
 @click.argument("act", type=click.Choice(["show", "block", "watch", "unblock", "unwatch"]))
 @click.argument("entry", required=False)
 @click.option("--reason", default="")
+@with_appcontext
 def risk_list(act: str, entry: str | None, reason: str) -> None:
     """Show the lists, or put an account number or a name on one or off it."""
     services = current_services()
@@ -99,6 +106,7 @@ def risk_list(act: str, entry: str | None, reason: str) -> None:
 @click.command("callback-address")
 @click.argument("application_id")
 @click.argument("url", required=False)
+@with_appcontext
 def callback_address(application_id: str, url: str | None) -> None:
     """Where an application hears of its payments; without URL: nowhere."""
     services = current_services()

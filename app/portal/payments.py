@@ -1,10 +1,11 @@
-"""The enterprise's payments, held ones to approve, receipts; and for everybody the check of a receipt by its code."""
+"""Pages of payments: the enterprise's own, held ones, receipts and their public check; the platform's callbacks."""
 
 from __future__ import annotations
 
 from io import BytesIO
 
 from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.identity.access import current_account, get_account, requires
@@ -12,11 +13,15 @@ from app.identity.forms import Form, read_form
 from app.identity.models import Role
 from app.identity.pages import Page, notify
 from app.identity.problems import InvalidCredentials
-from app.payments import approvals, receipts, second_approver
+from app.oauth import service as oauth
+from app.oauth.models import Application
+from app.payments import approvals, callbacks, receipts, second_approver
+from app.payments.channel_models import CallbackAddress
 from app.payments.instructions import get_instruction
 from app.payments.lifecycle import State
 from app.payments.problems import REJECTIONS
-from app.portal.messages import ApprovalDecision
+from app.portal.messages import ApprovalDecision, CallbackForm
+from app.problems import InvalidInput, NotFound
 from app.wiring import current_services
 
 blueprint = Blueprint("payments", __name__)
@@ -103,6 +108,45 @@ def verify_receipt() -> Page:
             found = receipts.find_by_code(session, code)
     page = render_template("payments/receipt_verify.html", code=code, found=found)
     return page, 404 if code and found is None else 200
+
+
+@blueprint.get("/developer/applications/<client_id>/callback")
+@requires(Role.PLATFORM_USER)
+def callback(client_id: str) -> Page:
+    """Where an application hears of its payments."""
+    return _callback_page(client_id, Form())
+
+
+@blueprint.post("/developer/applications/<client_id>/callback")
+@requires(Role.PLATFORM_USER)
+def set_callback(client_id: str) -> Page | AnyResponse:
+    """Keep the address, or with an empty one stop callbacks."""
+    form = read_form(CallbackForm, request.form)
+    if form.message is None:
+        return _callback_page(client_id, form)
+    services = current_services()
+    try:
+        with services.transaction() as session:
+            found = _own_application(session, client_id)
+            callbacks.set_address(services, session, found.id, form.message.address or None, get_account().id)
+    except InvalidInput as refusal:
+        return _callback_page(client_id, form.refused(refusal, "address"))
+    notify("回调地址已保存。", "The address is kept.")
+    return redirect(url_for(".callback", client_id=client_id), 303)
+
+
+def _own_application(session: Session, client_id: str) -> Application:
+    found = oauth.get_application(session, client_id)
+    if found.tenant_id != get_account().tenant_id:
+        raise NotFound("no such application")
+    return found
+
+
+def _callback_page(client_id: str, form: Form[CallbackForm]) -> Page:
+    with current_services().reading() as session:
+        found = _own_application(session, client_id)
+        address = session.get(CallbackAddress, found.id)
+    return render_template("payments/callback.html", application=found, address=address, form=form), form.status
 
 
 def _approval_page(payment_id: str, form: Form[ApprovalDecision]) -> Page:

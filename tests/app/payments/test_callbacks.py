@@ -9,19 +9,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 
 from app.certificates import service as certificates
 from app.gateway.callbacks import CallbackFailed, CallbackRefused, CallbackRequest
-from app.identity.models import Tenant
+from app.identity.models import Tenant, TenantKind
 from app.oauth.models import Application
 from app.payments import callbacks, outbox
 from app.payments.callbacks import RETRY_FIRST, deliver_callbacks, set_address
 from app.payments.channel_models import CallbackAddress, OutboxItem, OutboxKind, OutboxState
 from app.payments.jobs import dispatch_outbox
 from app.problems import InvalidInput, NotFound
+from app.wiring import Services
 from tests.app.gateway.parties import EnterpriseParty, make_enterprise
-from tests.app.identity.people import uscc
+from tests.app.identity.people import make_people, uscc
 from tests.app.payments.standing import record_authorization
 from tests.app.payments.test_jobs import send
 from tests.app.payments.world import Bank
@@ -156,3 +158,30 @@ def test_only_an_address_that_the_bank_could_call_is_kept(told: tuple[Bank, Ente
             set_address(bank.services, session, "nobody", URL, "test")
         assert session.get_one(CallbackAddress, application_id).url == URL
         assert session.get_one(Application, application_id)
+
+
+def test_a_platform_sets_its_own_address_and_nobody_elses(app: Flask, services: Services) -> None:
+    people = make_people(app, services)
+    with services.transaction() as session:
+        for number, kind in enumerate((TenantKind.PLATFORM, TenantKind.BANK)):
+            tenant = people.tenants[kind]
+            session.add(
+                Application(
+                    client_id=f"client-{number}",
+                    tenant_id=tenant.id,
+                    name="app",
+                    redirect_uris=[],
+                    scopes=["payments"],
+                    created_at=services.clock(),
+                )
+            )
+    browser = people.log_in("platform-user")
+    page = "/developer/applications/client-0/callback"
+    assert page in browser.get("/developer/applications/client-0").text
+    assert browser.post(page, page=page, address="http://platform.example/").status_code == 422
+    assert browser.post(page, page=page, address=URL).status_code == 303
+    assert URL in browser.get(page).text
+    assert browser.post(page, page=page, address="").status_code == 303
+    with services.reading() as session:
+        assert session.scalars(select(CallbackAddress)).all() == []
+    assert browser.get("/developer/applications/client-1/callback").status_code == 404
