@@ -49,3 +49,9 @@ class ApprovalDecision(FormMessage):
     decision: Literal["approve", "refuse"]
     code: Annotated[str, Field(pattern=r"^[0-9]{6}$", repr=False)]
     note: Annotated[str, Field(max_length=200)] = ""
+
+
+class CallbackForm(FormMessage):
+    """POST /developer/applications/<client_id>/callback; empty: no callbacks."""
+
+    address: Annotated[str, Field(max_length=500)] = ""
