@@ -6,23 +6,22 @@ turn comes, so that a picture written over another one is seen with the next of 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
 
 from clients.demo.puppet import HEIGHT, WIDTH, Puppet, Rgb
+from kyc.flash import Colour
 
-FRAMES = 48  # in the loop, each with sensor noise of its own
+FRAMES = 90  # in the loop, longer than any action lasts; each with sensor noise of its own
 FRAME_RATE = 20
 _HEADER = f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{FRAME_RATE}:1 Ip A1:1 C420jpeg\n".encode()
 _FRAME = b"FRAME\n"
+_LUMA = WIDTH * HEIGHT
 _GRAIN = 5  # levels of luma
-_POSES: Mapping[str, Mapping[str, float]] = {
+POSES: Mapping[str, Mapping[str, float]] = {
     "look-straight": {},
     "turn-left": {"turn": 1.0},
     "turn-right": {"turn": -1.0},
@@ -37,33 +36,27 @@ class Actor:
     def __init__(self, portrait: Rgb) -> None:
         self._puppet = Puppet(portrait)
         self._dice = np.random.default_rng(7)
+        straight = self._puppet.frame()
+        self._pictures = {cue: self._puppet.frame(**pose) for cue, pose in POSES.items()}
+        self._pictures |= {str(colour): self._puppet.lit(straight, colour) for colour in Colour}
         self._planes: dict[str, np.ndarray] = {}
         self.step_up()
 
     def step_up(self) -> None:
         """Come before the camera anew: nobody holds a phone twice in the same place."""
         scale, (x, y) = self._dice.uniform(0.9, 1.1), self._dice.uniform(-30, 30, 2)
-        self._stance = np.array(
+        stance = np.array(
             [[scale, 0, (1 - scale) * WIDTH / 2 + x], [0, scale, (1 - scale) * HEIGHT / 2 + y]], np.float32
         )
-        self._planes.clear()
+        for cue, picture in self._pictures.items():
+            moved = cv2.warpAffine(picture, stance, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
+            planes = cv2.cvtColor(moved, cv2.COLOR_RGB2YUV_I420).reshape(-1)
+            planes[:_LUMA] = np.minimum(planes[:_LUMA], 255 - _GRAIN)
+            self._planes[cue] = planes
 
-    def pictures(self, cue: str) -> bytes:
-        """The whole loop for an action or a colour (#rrggbb); looking straight for a cue that asks for nothing."""
-        if cue not in self._planes:
-            self._planes[cue] = self._seen(cue)
-        loop = np.repeat(self._planes[cue][None], FRAMES, axis=0)
-        loop[:, :HEIGHT] += self._dice.integers(0, _GRAIN, (FRAMES, HEIGHT, WIDTH), np.uint8)
-        return _HEADER + b"".join(_FRAME + frame.tobytes() for frame in loop)
-
-    def _seen(self, cue: str) -> np.ndarray:
-        picture = self._puppet.frame(**_POSES.get(cue, {}))
-        if cue.startswith("#"):
-            picture = self._puppet.lit(picture, cue)
-        moved = cv2.warpAffine(picture, self._stance, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
-        planes = cv2.cvtColor(moved, cv2.COLOR_RGB2YUV_I420)
-        planes[:HEIGHT] = np.clip(planes[:HEIGHT], 0, 255 - _GRAIN)
-        return np.asarray(planes)
+    def planes(self, cue: str) -> np.ndarray:
+        """I420 for an action or a colour (#rrggbb); looking straight for a cue that asks for nothing."""
+        return self._planes.get(cue, self._planes["look-straight"])
 
 
 class FakeCamera:
@@ -72,15 +65,12 @@ class FakeCamera:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.actor: Actor | None = None
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self._file)
+        size = len(_FRAME) + _LUMA * 3 // 2
+        with path.open("wb") as file:
+            file.write(_HEADER + (_FRAME + bytes(_LUMA * 3 // 2)) * FRAMES)
+        self._frames = np.memmap(path, np.uint8, "r+", len(_HEADER), (FRAMES, size))[:, len(_FRAME) :]
+        self._dice = np.random.default_rng(8)
+        self._grain = self._dice.integers(0, _GRAIN, (FRAMES + 1) * _LUMA, np.uint8)
 
     def look(self, actor: Actor) -> None:
         """This person steps before the camera and looks straight."""
@@ -89,7 +79,10 @@ class FakeCamera:
         self.show("look-straight")
 
     def show(self, cue: str) -> None:
-        """The person does as told, or is lit by the screen."""
+        """The person does as told, or is lit by the screen. Quick, because the page does not wait for it."""
         if self.actor is None:
             raise RuntimeError("nobody is before the camera")
-        os.pwrite(self._file, self.actor.pictures(cue), 0)
+        planes, start = self.actor.planes(cue), int(self._dice.integers(_LUMA))
+        grain = self._grain[start : start + FRAMES * _LUMA].reshape(FRAMES, _LUMA)
+        np.add(planes[:_LUMA], grain, out=self._frames[:, :_LUMA])
+        self._frames[:, _LUMA:] = planes[_LUMA:]

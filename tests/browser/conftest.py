@@ -26,6 +26,8 @@ QUIET = (
     "--no-first-run",
     "--disable-quic",
 )
+# Faces are judged as in production: with colours, and by its thresholds.
+PRODUCTION = {"MATCH_POLICY": "standard", "LIVENESS_POLICY": "standard-flash"}
 Launch = Callable[..., Browser]
 
 
@@ -52,7 +54,7 @@ def launch() -> Iterator[Launch]:
 def told(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[story.Story]:
     """A service that knows the representative: checked, and with the portrait that the bank holds."""
     folder = tmp_path_factory.mktemp("browser")
-    with running_service(folder / "service") as service:
+    with running_service(folder / "service", **PRODUCTION) as service:
         begun = story.Story(service, folder, tell=lambda line: None)
         story.representative_is_known(begun)
         yield begun
@@ -80,10 +82,10 @@ def trusted(service: Running) -> str:
 
 
 @pytest.fixture(scope="session")
-def camera(representative: Actor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeCamera]:
-    with FakeCamera(tmp_path_factory.mktemp("camera") / "camera.y4m") as made:
-        made.look(representative)
-        yield made
+def camera(representative: Actor, tmp_path_factory: pytest.TempPathFactory) -> FakeCamera:
+    made = FakeCamera(tmp_path_factory.mktemp("camera") / "camera.y4m")
+    made.look(representative)
+    return made
 
 
 @pytest.fixture(scope="session")

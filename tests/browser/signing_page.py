@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Response, expect
 
 SECOND = 1000  # Playwright counts in milliseconds
 JUDGEMENT = 60 * SECOND  # upload and comparison of a face, on a machine that has other things to do
@@ -32,13 +32,15 @@ class SigningPage:
     """A phone with the signing link open.
 
     `faults` are console errors, exceptions and policy violations so far; `keys` are the key pairs made so far:
-    whether the private key can be exported, and the SubjectPublicKeyInfo.
+    whether the private key can be exported, and the SubjectPublicKeyInfo; `refusals` are code and detail of the face
+    checks that did not pass.
     """
 
     def __init__(self, context: BrowserContext, show: Callable[[str], None]) -> None:
         """`show` hears of every instruction to the person, the name of an action or nothing, and of every colour."""
         self.faults: list[str] = []
         self.keys: list[tuple[bool, bytes]] = []
+        self.refusals: list[tuple[str, str]] = []
         self.page: Page = context.new_page()
         self.page.set_default_timeout(20 * SECOND)
         self.page.expose_function("reportCue", show)
@@ -46,11 +48,17 @@ class SigningPage:
         self.page.expose_function("reportKey", lambda extractable, spki: self.keys.append((extractable, bytes(spki))))
         self.page.add_init_script(_REPORTER)
         self.page.on("console", self._hear)
+        self.page.on("response", self._hear_refusal)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.faults.append(message.text)
+
+    def _hear_refusal(self, answer: Response) -> None:
+        if answer.url.endswith("/face") and not answer.ok:
+            problem = answer.json()
+            self.refusals.append((problem["code"], problem["detail"]))
 
     def _hear_violation(self, violation: str) -> None:
         self.faults.append(violation)

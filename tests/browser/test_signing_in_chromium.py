@@ -48,6 +48,7 @@ def test_reads_consents_shows_a_face_and_signs(phone: SigningPage, link: str, se
     phone.read_to_the_end()
     phone.consent()
     phone.show_face()
+    assert phone.refusals == []
     expect(phone.step("sign"), "the face check passes").to_be_visible()
     phone.sign()
     pdf = tmp_path / "signed.pdf"
@@ -75,6 +76,7 @@ def test_another_face_is_refused_with_the_reason_and_the_person_can_try_again(
     phone.go_to_face_check(link, LAST6)
     camera.look(somebody_else)
     phone.show_face()
+    assert [code for code, _ in phone.refusals] == ["face-mismatch"], phone.refusals
     expect(phone.problem).to_contain_text("与银行留存的照片不符")
     expect(phone.step("face")).to_be_visible()
     again = phone.page.get_by_role("button", name="重新开始")

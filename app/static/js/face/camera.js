@@ -2,6 +2,7 @@
 
 const LONGEST_SIDE = 640;  // pixels; enough for the comparison, small enough for a phone's uplink
 const JPEG_QUALITY = 0.85;
+const NEXT_FRAME_MS = 600;
 
 export class CameraUnavailable extends Error {
   /** reason: a key of CAMERA_PROBLEMS */
@@ -49,12 +50,19 @@ export class Camera {
   /** Aborted, with the reason, as soon as frames would prove nothing: the track ended, the page went to the back. */
   get ended() { return this.#ended.signal; }
 
-  /** One frame as JPEG, not mirrored. The canvas writes no EXIF, so nothing but the picture leaves the phone. */
-  grab() {
+  /**
+   * One frame as JPEG, not mirrored, and when it was drawn: {blob, at}. The canvas writes no EXIF, so nothing but the
+   * picture leaves the phone. It waits for the camera's next frame, because a busy phone shows the same one for a while,
+   * unless the picture of this very moment is wanted.
+   */
+  async grab({ now = false } = {}) {
+    if (!now) await this.nextFrame();
     this.#draw();
-    return new Promise((resolve, reject) => {
+    const at = performance.now();
+    const blob = await new Promise((resolve, reject) => {
       this.#canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new CameraUnavailable("busy"))), "image/jpeg", JPEG_QUALITY);
     });
+    return { blob, at };
   }
 
   /** Mean luma of the middle of the picture, 0 to 255. */
@@ -66,6 +74,15 @@ export class Camera {
     let count = 0;
     for (let i = 0; i < data.length; i += 64, count += 1) sum += 0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
     return sum / count;
+  }
+
+  /** Until the camera has brought another picture; not for ever, because some browsers do not say. */
+  nextFrame() {
+    if (!this.#video.requestVideoFrameCallback) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, NEXT_FRAME_MS);
+      this.#video.requestVideoFrameCallback(() => { clearTimeout(timer); resolve(); });
+    });
   }
 
   interrupt(reason) { this.#ended.abort(reason); }

@@ -35,9 +35,10 @@ export async function capture(camera, challenge, guide) {
   const startedAt = performance.now();
   const blobs = [];
   const frames = [];
-  const take = async (action) => {
-    frames.push({ action, at_ms: Math.round(performance.now() - startedAt) });
-    blobs.push(await camera.grab());
+  const take = async (action, options) => {
+    const { blob, at } = await camera.grab(options);
+    frames.push({ action, at_ms: Math.round(at - startedAt) });
+    blobs.push(blob);
     guide.progress(blobs.length / total);
   };
   const takeSpread = async (action, count, milliseconds) => {
@@ -51,6 +52,7 @@ export async function capture(camera, challenge, guide) {
       guide.back();
       await pause(BACK_MS, camera.ended);
     }
+    await camera.nextFrame();
     guide.action(index, action);
     if (action === "watch-colours") {
       for (const colour of colours) {
@@ -62,7 +64,7 @@ export async function capture(camera, challenge, guide) {
       await pause(ANNOUNCE_MS, camera.ended);
       await takeSpread(index, perAction, ACTION_MS);
     } else {
-      await take(index);
+      await take(index, { now: true });
       await takeSpread(index, perAction - 1, ANNOUNCE_MS + ACTION_MS);
     }
   }
