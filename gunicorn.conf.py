@@ -63,6 +63,15 @@ def ssl_context(config, default_factory):  # type: ignore[no-untyped-def]
     return context
 
 
+def when_ready(server):  # type: ignore[no-untyped-def]
+    """The workshop's models are read once, before its first worker is forked, and shared by all of them."""
+    if _DOOR == "workshop":
+        from app.wiring import EXTENSION
+        from kyc.engine import load_engine
+
+        load_engine(server.app.wsgi().extensions[EXTENSION].settings.landmarks)
+
+
 def post_fork(server, worker):  # type: ignore[no-untyped-def]
     """Database connections are never shared across a fork."""
     from app.wiring import EXTENSION

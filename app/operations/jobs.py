@@ -15,7 +15,7 @@ from app.certificates.renewal import warn_before_expiry
 from app.identity import sessions
 from app.oauth.forgetting import forget_expired
 from app.oauth.token_keys import rotate_when_due
-from app.proofing import forgetting, limits
+from app.proofing import captures, forgetting, limits
 from app.signing.renewal import renew_due
 from app.signing.retention import delete_expired, forget_pending_signings
 from app.signing.service import deliver_pending, expire_overdue
@@ -54,6 +54,7 @@ JOBS = (
     Job("rotate token keys", timedelta(hours=1), rotate_when_due),
     Job("forget persons", timedelta(minutes=1), forgetting.execute_waiting),
     Job("forget counted tries", timedelta(hours=1), limits.forget_past),
+    Job("forget captures", timedelta(hours=1), captures.forget_past),
 )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.db import new_id
 from app.identity import persons
-from app.identity.models import Person, PersonKey
+from app.identity.models import Person
 from app.proofing.models import FaceCapture
 from kyc.duplicates import HASH_BYTES, CaptureHash
 
@@ -31,9 +31,8 @@ def recall(services: Services, session: Session, person_id: str) -> tuple[Captur
     known = (
         select(FaceCapture)
         .join(Person, Person.id == FaceCapture.person_id)
-        .join(PersonKey, PersonKey.person_id == Person.id)
         .join(asked, asked.identity_lookup == Person.identity_lookup)
-        .where(asked.id == person_id, FaceCapture.taken_at > services.clock() - LIFETIME)
+        .where(asked.id == person_id, Person.forgotten_at.is_(None), FaceCapture.taken_at > services.clock() - LIFETIME)
         .order_by(FaceCapture.id.desc())
         .limit(REMEMBERED)
     )

@@ -16,6 +16,7 @@ from tests.browser.signing_page import SigningPage
 from tests.browser.test_signing_in_chromium import LAST6, PHONE
 
 pytestmark = pytest.mark.browser
+OF_A_BUSY_MACHINE = {"largest-gap-ms", "repeated-frames"}
 
 
 @pytest.fixture
@@ -29,10 +30,12 @@ def attack(context: BrowserContext, link: str, script: str) -> tuple[str, str]:
     phone = SigningPage(context, show=lambda cue: None)
     phone.page.add_init_script(script)
     phone.go_to_face_check(link, LAST6)
-    phone.show_face()
-    expect(phone.step("face")).to_be_visible()
-    [refusal] = phone.refusals
-    return refusal
+    for _ in range(3):
+        phone.show_face()
+        expect(phone.step("face")).to_be_visible()
+        if phone.refusals[-1][1] not in OF_A_BUSY_MACHINE:
+            break
+    return phone.refusals[-1]
 
 
 def test_an_earlier_session_cut_to_the_new_challenge_is_refused(

@@ -4,7 +4,7 @@ import json
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 
 import numpy as np
@@ -28,10 +28,12 @@ from kyc.errors import (
     SeveralFaces,
 )
 from kyc.evidence import parse_evidence, verify_leaf
-from kyc.facecheck import check_face
-from kyc.liveness import DEMO, STANDARD, Action
-from kyc.ports import Assurance, Portrait
+from kyc.facecheck import RefusedCapture, can_measure, check_face, examine_face, measure_face
+from kyc.liveness import DEMO, STANDARD, STANDARD_FLASH, Action
+from kyc.matching import STANDARD as STANDARD_MATCH
+from kyc.ports import Alignment, Assurance, Portrait
 
+LONG_AFTER = datetime(2027, 1, 1, tzinfo=UTC)
 NOTHING = jpeg(np.full((480, 640, 3), 127, np.uint8))
 
 
@@ -254,3 +256,35 @@ def test_every_error_has_a_code_of_its_own_and_survives_pickling():
 
 def test_a_session_of_twelve_frames_is_within_the_demonstration_limits(genuine):
     assert len(genuine.request.frames) == 12 <= DEMO.max_frames
+
+
+def test_a_refusal_brings_its_capture_unless_it_was_not_of_this_challenge(genuine, perform, hopper):
+    refused = pickle.loads(pickle.dumps(examine_face(perform(hopper).request)))  # noqa: S301 - as the workshop does
+    assert isinstance(refused, RefusedCapture)
+    assert isinstance(refused.reason, FaceMismatch)
+    assert len(refused.capture) == len(genuine.request.frames)
+    spoiled = [replace(genuine.request.frames[0], jpeg=b"nothing"), *genuine.request.frames[1:]]
+    refused = examine_face(genuine.with_frames(spoiled))
+    assert (type(refused.reason), len(refused.capture)) == (FrameRejected, len(spoiled) - 1)
+    for foreign in (replace(genuine.request, chain=bytes(32)), replace(genuine.request, received_at=LONG_AFTER)):
+        assert examine_face(foreign).capture == ()
+
+
+def test_the_same_capture_is_not_believed_twice(perform, collins):
+    request = perform(collins).request
+    seen = examine_face(request).capture
+    strict = replace(request, earlier=(seen,))
+    figures = {check.name: check for check in measure_face(strict).liveness.checks}
+    assert figures["repeated-capture"].figure == 1.0
+    assert figures["repeated-capture"].figure > STANDARD_FLASH.max_repeated_share
+
+
+def test_the_consent_to_face_information_is_a_leaf_of_its_own(genuine):
+    evidence = check_face(replace(genuine.request, face_wording_sha256=b"w" * 32)).evidence
+    assert json.loads(evidence.leaf("consent").text) == {"face_wording_sha256": (b"w" * 32).hex()}
+
+
+def test_five_points_are_not_enough_for_any_policy_of_production():
+    assert can_measure(Alignment.SIXTY_EIGHT_POINT, STANDARD_MATCH, STANDARD_FLASH)
+    for policy in (STANDARD, STANDARD_FLASH):
+        assert not can_measure(Alignment.FIVE_POINT, STANDARD_MATCH, policy)

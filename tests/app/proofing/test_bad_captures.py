@@ -6,6 +6,8 @@ import base64
 import io
 import json
 import resource
+import struct
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -34,6 +36,14 @@ def png(picture: Pillow.Image, **options: object) -> bytes:
     return file.getvalue()
 
 
+def declared(side: int) -> bytes:
+    """A PNG that says it has so many pixels, and does not bring them: the test itself shall not hold them."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(bytes(1000))
+    chunks = (struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (header, data, b"IEND"))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
 def twice(picture: bytes) -> bytes:
     """The middle of the picture, where the face is, beside itself."""
     middle = np.asarray(Pillow.open(io.BytesIO(picture)))[:, WIDTH // 4 : -WIDTH // 4]
@@ -56,7 +66,7 @@ ANIMATED = png(Pillow.new("RGB", (300, 300)), save_all=True, append_images=[Pill
 REFUSED: dict[str, tuple[Spoil, int, str]] = {
     "40 MB": (first(lambda _: b"\xff\xd8\xff" + bytes(40 * MEGABYTE)), 413, "request-entity-too-large"),
     "2 MB": (first(lambda _: b"\xff\xd8\xff" + bytes(2 * MEGABYTE)), 422, "frame-rejected"),
-    "20,000 x 20,000": (first(lambda _: png(Pillow.new("1", (20_000, 20_000)))), 422, "frame-rejected"),
+    "20,000 x 20,000": (first(lambda _: declared(20_000)), 422, "frame-rejected"),
     "a bomb in every frame": (lambda fs: [png(Pillow.new("L", (3_000, 3_000))) for _ in fs], 422, "frame-rejected"),
     "1 x 1": (first(lambda _: png(Pillow.new("RGB", (1, 1)))), 422, "frame-rejected"),
     "truncated": (first(lambda whole: whole[: len(whole) // 2]), 422, "frame-rejected"),
@@ -123,6 +133,6 @@ def test_bad_captures_are_refused_with_a_reason_and_the_person_goes_on(
                 outcomes[name] = (refused.status, refused.code)
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         assert outcomes == {name: (status, code) for name, (_, status, code) in REFUSED.items()}
-        assert grown < 300, "megabytes: the 40 MB are held a few times by the test itself"
+        assert grown < 350, "megabytes: the client holds the 40 MB a few times"
         try_anew(services)
         assert send(phone, representative, list) == "sign"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from app.proofing.problems import (
     FaceChallengeSpent,
     FaceCheckLocked,
     FaceCheckNeeded,
+    FaceCheckOff,
     NoPortrait,
     OtherFaceWording,
     TooManyChallenges,
@@ -34,6 +36,7 @@ from app.wiring import Services
 from clients.demo.puppet import Puppet, astronaut, grace_hopper, jpeg
 from kyc.capture import frame_chain
 from kyc.errors import FaceMismatch, FrameChainBroken, PortraitRejected
+from kyc.ports import Alignment
 from tests.conftest import FakeClock
 from tests.flows.ceremony import give_portrait, register_parties
 
@@ -175,6 +178,13 @@ def test_a_portrait_that_cannot_be_compared_with_is_no_failure_of_the_person(
     for _ in range(MOST_FAILURES + 1):
         with pytest.raises(PortraitRejected):
             finish(services, person_id, begin(services, person_id), representative)
+
+
+@on_sqlite
+def test_without_the_landmarks_nobody_is_asked_before_a_camera(services: Services, person_id: str) -> None:
+    without = replace(services, settings=replace(services.settings, landmarks=Alignment.FIVE_POINT))
+    with pytest.raises(FaceCheckOff):
+        begin(without, person_id)
 
 
 @on_sqlite
