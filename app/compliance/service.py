@@ -108,6 +108,7 @@ def export_evidence(services: Services, session: Session, contract_id: str) -> b
     hierarchy = services.hierarchy
     signatures = session.scalars(select(Signature).where(Signature.contract_id == contract.id)).all()
     records = [session.get_one(CertificateRecord, signature.x5t_s256) for signature in signatures]
+    bank = signing.find_bank(session)
     bundle = build_bundle(
         contract=services.documents.get(contract.current_sha256),
         consents=[get_wording(party.consent_version) for party in ceremony.parties],
@@ -122,6 +123,7 @@ def export_evidence(services: Services, session: Session, contract_id: str) -> b
         crls=tasks.validation_data(services)["crls"],
         log_entry=proof.to_json(),
         log_certificate=hierarchy.log.certificate,
+        seal_report=tasks.report_sealer(services, bank, services.clock()) if bank is not None else None,
     )
     services.workshop.run(tasks.check_evidence, bundle, hierarchy.root_der, services.clock())
     return bundle

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from collections.abc import Mapping
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from app.certificates import service as certificate_service
 from app.certificates.problems import EnrolmentCodeInvalid, KeyReused
 from app.certificates.refusals import journal_refusals
+from app.compliance.strangers import MAXIMUM_UPLOAD, validate_document
+from app.compliance.subindications import SUB_INDICATIONS
 from app.identity.access import get_account, requires
 from app.identity.forms import Form, read_form
 from app.identity.models import Role
@@ -15,8 +19,14 @@ from app.identity.pages import Page, notify
 from app.oauth import service as oauth
 from app.portal import messages, service
 from app.portal.uploads import with_files
+from app.problems import describe
 from app.signing import service as signing
+from app.signing import uploads
+from app.signing.copies import make_copy
 from app.wiring import current_services
+from contracts.errors import ContractError
+from contracts.inspection import REASONS
+from contracts.report import SignatureReport
 from pki.errors import PkiError
 
 blueprint = Blueprint("enterprise", __name__, url_prefix="/enterprise")
@@ -26,9 +36,56 @@ blueprint = Blueprint("enterprise", __name__, url_prefix="/enterprise")
 @requires(Role.ENTERPRISE_USER)
 def contracts() -> Page:
     """The enterprise's contracts and how far each is."""
-    with current_services().reading() as session:
-        found = signing.list_contracts(session, tenant_id=get_account().tenant_id, limit=100)
-    return render_template("portal/contracts.html", contracts=found), 200
+    return _contracts_page({})
+
+
+@blueprint.get("/contracts/<contract_id>/copy.zip")
+@requires(Role.ENTERPRISE_USER)
+def contract_copy(contract_id: str) -> Response:
+    """The archived contract with its proof from the log; who took it is journaled."""
+    services, account = current_services(), get_account()
+    with services.reading() as session:
+        found = signing.get_contract(session, contract_id, account)
+        content = make_copy(services, session, found)
+    with services.transaction() as session:
+        body = {"document_sha256": found.current_sha256}
+        services.journal.append(session, "contract-copied", subject=found.id, actor=account.id, body=body)
+    headers = {"Content-Disposition": f'attachment; filename="{found.number}.zip"'}
+    return make_response(content, 200, {"Content-Type": "application/zip", **headers})
+
+
+@blueprint.post("/contracts/<contract_id>/verify")
+@requires(Role.ENTERPRISE_USER)
+def verify_contract(contract_id: str) -> Page:
+    """Judge the stored bytes of an own contract anew."""
+    services = current_services()
+    with services.reading() as session:
+        found = signing.get_contract(session, contract_id, get_account())
+    report = validate_document(services, services.documents.get(found.current_sha256), services.clock())
+    return _contracts_page({found.id: report})
+
+
+@blueprint.post("/contracts/upload")
+@requires(Role.ENTERPRISE_USER)
+def upload_contract() -> Response | Page:
+    """A PDF that the enterprise wants signed: inspected at once, then for the bank to place and send."""
+    title, file = request.form.get("title", "").strip(), request.files.get("file")
+    content = file.read(MAXIMUM_UPLOAD + 1) if file is not None else b""
+    if not 2 <= len(title) <= 200 or not title.isprintable() or not 0 < len(content) <= MAXIMUM_UPLOAD:
+        return _contracts_page({}, ("请填写名称，并选择不超过 10 MB 的 PDF", "A title and a PDF of at most 10 MB"))
+    account = get_account()
+    try:
+        made = uploads.upload(
+            current_services(), tenant_id=account.tenant_id, title=title, pdf=content, account=account
+        )
+    except ContractError as refusal:
+        facts = describe(refusal)
+        return _contracts_page({}, (facts["zh"], facts.get("detail", "")))
+    if made.findings:
+        notify("已上传。文件含有须处理的内容，银行将联系您。", "Uploaded; something was found.", "warning")
+    else:
+        notify("已上传，检查通过，银行将安排签署。", "Uploaded and found clean; the bank sends it for signing.")
+    return redirect(url_for(".contracts"), 303)
 
 
 @blueprint.get("/authorizations")
@@ -105,6 +162,23 @@ def payments() -> Page:
     with current_services().reading() as session:
         found = service.list_payments(session, tenant_id=get_account().tenant_id)
     return render_template("portal/payments.html", payments=found), 200
+
+
+def _contracts_page(reports: Mapping[str, SignatureReport], fault: tuple[str, str] | None = None) -> Page:
+    own = get_account().tenant_id
+    with current_services().reading() as session:
+        found = signing.list_contracts(session, tenant_id=own, limit=100)
+        uploaded = uploads.list_uploads(session, tenant_id=own, limit=20)
+    page = render_template(
+        "portal/contracts.html",
+        contracts=found,
+        uploads=uploaded,
+        reports=reports,
+        fault=fault,
+        reasons=REASONS,
+        meanings=SUB_INDICATIONS,
+    )
+    return page, 422 if fault else 200
 
 
 def _enrolment_page(form: Form[messages.EnrolProduct]) -> Page:

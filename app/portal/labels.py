@@ -209,6 +209,7 @@ EVENTS: dict[str, Label] = {
     "contract-signed": ("签署人签名", "Signed"),
     "contract-completed": ("银行盖章并归档", "Sealed and archived by the bank"),
     "contract-voided": ("发送方撤回合同", "Withdrawn by the sender"),
+    "contract-copied": ("企业下载合同", "Copied by a party"),
     "contract-renewed": ("续期存档时间戳", "Archive time stamp renewed"),
     "contract-held": ("合同法律保全", "Legal hold placed"),
     "contract-released": ("解除合同法律保全", "Legal hold lifted"),

@@ -37,6 +37,12 @@ class PlacesNotFitting(Problem):
     status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "places-not-fitting"
 
 
+class CopyNotReady(Problem):
+    """The contract is not archived yet, or the log has not sealed its entry."""
+
+    status, code = HTTPStatus.CONFLICT, "copy-not-ready"
+
+
 class UploadNotOpen(Problem):
     """The upload was refused, was sent already, or was not accepted yet."""
 
@@ -91,6 +97,7 @@ TEXTS = {
     "invitation-replaced": "发送方已重新发送签署链接，请使用新的链接。",
     "signers-not-fitting": "签署方与合同的签署位置不符，请核对各方的签署人。",
     "places-not-fitting": "签署位置超出页面或相互重叠，请重新选择。",
+    "copy-not-ready": "合同正在归档，请稍后再下载。",
     "upload-not-open": "该文件已处理，或尚未通过检查。",
     "stale-revision": "另一方刚刚完成签署，请刷新页面后重试。",
     "invitation-closed": "该签署邀请已结束。",
@@ -112,6 +119,7 @@ TEXTS = {
     "document-not-valid": "合同验证未通过。",
     "invalid-signature": "签名验证失败。",
     "timestamp-failed": "时间戳服务暂不可用，请稍后再试。",
+    "invalid-place": "签署位置无效。",
     "bounds-exceeded": "文件处理所需的时间或内存超出限制。",
     "signing-failed": "签署未能完成，请重试。",
     "challenge-expired": "核验已超时，请重新开始。",

@@ -15,6 +15,7 @@ from app.messages import parse
 from app.problems import InvalidInput
 from app.proofing.messages import FaceConsent, FaceMeta
 from app.signing import messages, service, tasks
+from app.signing.copies import make_copy
 from app.signing.problems import InvitationClosed
 from app.signing.service import Participant
 from app.signing.state import state_of
@@ -76,6 +77,19 @@ def checkpoint(token: str) -> Response:
         abort(404)
     headers = {"Content-Disposition": 'attachment; filename="yunlian-journal-head.txt"'}
     return Response(note, content_type="text/plain; charset=utf-8", headers=headers)
+
+
+@blueprint.get("/<token>/copy.zip")
+def copy(token: str) -> Response:
+    """The archived contract with its proof from the log, for a party that has signed."""
+    participant = _participant(token)
+    if participant.session is None or not participant.has_signed:
+        raise InvitationClosed("not signed yet")
+    services = current_services()
+    with services.reading() as session:
+        content = make_copy(services, session, participant.contract)
+    headers = {"Content-Disposition": f'attachment; filename="{participant.contract.number}.zip"'}
+    return Response(content, mimetype="application/zip", headers=headers)
 
 
 @blueprint.get("/<token>/pages/<int:number>.png")

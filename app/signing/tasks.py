@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from app.certificates.published import current_crl, current_delta_crl
 from app.certificates.records import x5t_s256
 from app.identity.models import Tenant
-from contracts import bounded, signing
+from contracts import bounded, signing, upload
 from contracts.archive import archive, renew
 from contracts.archive import proof_ends_at as archived_until
 from contracts.cms import SigningKey
@@ -28,6 +27,7 @@ from contracts.render import get_template, render
 from contracts.report import SignatureReport
 from contracts.seals import company_and_person_seal, company_seal
 from contracts.signing import PendingSignature
+from contracts.upload import flatten_pages
 from pki.authority import ROOT_NAME
 from pki.binding import SignatureBinding
 from pki.path import TrustPolicy
@@ -44,7 +44,6 @@ SIGNER = "legal-representative"  # the kind of place where a person signs
 BANK_SEAL = ("bank", "seal")
 SIGNATURE_SIZE = (66 / 25.4 * 72, 40 / 25.4 * 72)  # points: company seal and name seal side by side
 PAGE_MARGIN = 36.0
-FLATTENED_DPI = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,9 @@ class ChosenPlace:
     y: float
     width: float
     height: float
+
+
+REPORT_PLACE = ChosenPlace("report-seal", *BANK_SEAL, page=0, x=400, y=60, width=114, height=114)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,26 +171,9 @@ def flatten_upload(pdf: bytes) -> bytes:
 
     Raises UnsafeDocument where even that may not be signed, BoundsExceeded.
     """
-    flat = bounded.run(_pictured, pdf, seconds=2 * bounded.MAX_SECONDS)
+    flat = bounded.run(flatten_pages, pdf, seconds=2 * bounded.MAX_SECONDS)
     inspect(flat)
     return flat
-
-
-def _pictured(pdf: bytes) -> bytes:
-    with _PDFIUM, pypdfium2.PdfDocument(pdf) as document, pypdfium2.PdfDocument.new() as flat:
-        document.init_forms()
-        for sheet in document:
-            width, height = sheet.get_size()
-            bitmap = sheet.render(scale=FLATTENED_DPI / 72, may_draw_forms=True)
-            image = pypdfium2.PdfImage.new(flat)
-            image.load_jpeg(io.BytesIO(_encoded(bitmap, ".jpg")))
-            image.set_matrix(pypdfium2.PdfMatrix().scale(width, height))
-            page = flat.new_page(width, height)
-            page.insert_obj(image)
-            page.gen_content()
-        output = io.BytesIO()
-        flat.save(output)
-        return output.getvalue()
 
 
 def page_sizes(pdf: bytes) -> tuple[tuple[float, float], ...]:
@@ -197,16 +182,21 @@ def page_sizes(pdf: bytes) -> tuple[tuple[float, float], ...]:
         return tuple(document.get_page_size(number) for number in range(len(document)))
 
 
-def prepare_upload(pdf: bytes, title: str, original_sha256: str, places: tuple[ChosenPlace, ...]) -> PreparedDocument:
-    """Give a foreign PDF its signature fields. Raises UnsafeDocument, SigningFailed."""
-    inspect(pdf)
-    prepared = signing.prepare_document(pdf, places)
+def prepare_upload(
+    pdf: bytes, title: str, original_sha256: str, places: tuple[ChosenPlace, ...], bank: tuple[str, str] | None
+) -> PreparedDocument:
+    """Give a foreign PDF its signature fields and, where the bank (name, USCC) seals several pages, its edge seal.
+
+    Raises UnsafeDocument, InvalidPlace, SigningFailed, BoundsExceeded.
+    """
+    edge_seal = company_seal(*bank) if bank is not None and count_pages(pdf) > 1 else None
+    prepared = bounded.run(upload.prepare_upload, pdf, places, edge_seal=edge_seal)
     return PreparedDocument(
-        pdf=prepared,
+        pdf=prepared.pdf,
         title=title,
         template="uploaded",
         version=original_sha256[:16],
-        pages=count_pages(prepared),
+        pages=prepared.pages,
         signer_fields={place.party: place.name for place in places if place.kind == SIGNER},
         seal_field=next((place.name for place in places if (place.party, place.kind) == BANK_SEAL), ""),
     )
@@ -255,16 +245,33 @@ def finish(pending: bytes, signature: bytes, timestamp: bytes) -> bytes:
 def seal_and_archive(services: Services, pdf: bytes, bank: Tenant, seal_field: str, at: datetime) -> bytes:
     """The bank's own signature with its seal, where the document has a place for it; then validation data and the
     archive time stamp (PAdES B-LTA)."""
-    hierarchy = services.hierarchy
-    held = hierarchy.seal
-    assert isinstance(held.key, SigningKey)  # as the hierarchy makes it
-    timestamps = hierarchy.timestamps
     if seal_field:
-        company = company_seal(bank.name, bank.uscc)
-        pdf = signing.sign_with_key(
-            pdf, seal_field, held.key, held.certificate, held.chain, timestamps, at=at, seal=company
-        )
-    return archive(pdf, timestamps, **validation_data(services))
+        pdf = _seal(services, pdf, bank, seal_field, at)
+    return archive(pdf, services.hierarchy.timestamps, **validation_data(services))
+
+
+def report_sealer(services: Services, bank: Tenant, at: datetime) -> Callable[[bytes], bytes]:
+    """What puts the bank's seal and signature on the readable report of an evidence bundle (出证报告)."""
+
+    def seal(pdf: bytes) -> bytes:
+        return _seal(services, signing.prepare_document(pdf, [REPORT_PLACE]), bank, REPORT_PLACE.name, at)
+
+    return seal
+
+
+def _seal(services: Services, pdf: bytes, bank: Tenant, field: str, at: datetime) -> bytes:
+    held = services.hierarchy.seal
+    assert isinstance(held.key, SigningKey)  # as the hierarchy makes it
+    return signing.sign_with_key(
+        pdf,
+        field,
+        held.key,
+        held.certificate,
+        held.chain,
+        services.hierarchy.timestamps,
+        at=at,
+        seal=company_seal(bank.name, bank.uscc),
+    )
 
 
 def renew_archive(services: Services, pdf: bytes, states: Mapping[str, RevocationState], at: datetime) -> bytes:

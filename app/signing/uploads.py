@@ -18,6 +18,7 @@ from app.signing import tasks
 from app.signing.making import get_signers, new_number, store_draft
 from app.signing.models import Contract, Upload
 from app.signing.problems import PlacesNotFitting, UploadNotOpen
+from app.signing.search import find_bank
 from app.signing.tasks import PAGE_MARGIN, SIGNATURE_SIZE, ChosenPlace
 from contracts.ceremony import SigningOrder
 
@@ -124,6 +125,7 @@ def make_contract(
     with services.reading() as session:
         found = get_open_upload(session, upload_id)
         parties = get_signers(services, session, signers)
+        bank = find_bank(session)
     if found.accepted_sha256 is None:
         raise UploadNotOpen("this upload was not accepted")
     pdf = services.documents.get(found.accepted_sha256)
@@ -132,7 +134,10 @@ def make_contract(
     if bank_spot is not None:
         chosen.append(_placed("bank", "seal", bank_spot, sizes))
     _refuse_overlaps(chosen)
-    prepared = services.workshop.run(tasks.prepare_upload, pdf, found.title, found.original_sha256, tuple(chosen))
+    seals = (bank.name, bank.uscc) if bank_spot is not None and bank is not None else None
+    prepared = services.workshop.run(
+        tasks.prepare_upload, pdf, found.title, found.original_sha256, tuple(chosen), seals
+    )
     contract = store_draft(
         services, prepared, parties, contract_id=contract_id, number=number, order=order, actor=actor
     )
