@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
@@ -70,9 +71,29 @@ def gather(connection: Connection, movements: Sequence[Movement]) -> list[RiskFa
     """
     if not movements:
         return []
-    at = movements[-1].at
-    counters = _count_attempts(connection, movements, at)
-    payees = _read_payees(connection, {(each.tenant_id, each.payee_account) for each in movements})
+    dialect = connection.dialect.name
+    counting, reading = _parameters(movements)
+    counters = connection.execute(_COUNT[dialect], counting).all()
+    return facts_of(movements, counters, connection.execute(_PAYEES[dialect], reading).all())
+
+
+def gather_statements(movements: Sequence[Movement]) -> tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]]:
+    """The two statements of `gather` as psycopg takes them, for a pipeline; their rows go to `facts_of`."""
+    counting, reading = _parameters(movements)
+    return (_DRIVER_COUNT, counting), (_DRIVER_PAYEES, reading)
+
+
+def facts_of(
+    movements: Sequence[Movement], counter_rows: Iterable[Sequence[Any]], payee_rows: Iterable[Sequence[Any]]
+) -> list[RiskFacts]:
+    """The facts of each movement, in order, from the rows of the two statements."""
+    elapsed = movements[-1].at.timestamp() % _MINUTE
+    counters = {
+        # The minute before counts for the share of it that lies within the last 60 s.
+        subject: Activity(payments, total, largest, now + int(before * (_MINUTE - elapsed) / _MINUTE))
+        for subject, now, before, payments, total, largest in counter_rows
+    }
+    payees = {(tenant, account): Activity(*figures) for tenant, account, *figures in payee_rows}
     return [
         RiskFacts(
             each.amount_minor,
@@ -105,31 +126,15 @@ def remember(connection: Connection, booked: Sequence[Movement]) -> None:
     connection.execute(_REMEMBER_PAYEES[dialect], {"rows": rows})
 
 
-def _count_attempts(connection: Connection, movements: Iterable[Movement], at: datetime) -> Mapping[str, Activity]:
+def _parameters(movements: Sequence[Movement]) -> tuple[dict[str, Any], dict[str, Any]]:
     attempts: Counter[str] = Counter()
     for each in movements:
         attempts[_payer(each)] += each.attempts
         attempts[_application(each)] += each.attempts
-    seconds = at.timestamp()
-    minute, elapsed = int(seconds // _MINUTE), seconds % _MINUTE
+    minute = int(movements[-1].at.timestamp() // _MINUTE)
     rows = json.dumps([[subject, count] for subject, count in sorted(attempts.items())])
-    found = connection.execute(_COUNT[connection.dialect.name], {"rows": rows, "minute": minute})
-    return {
-        # The minute before counts for the share of it that lies within the last 60 s.
-        row.subject: Activity(
-            row.payments,
-            row.total_minor,
-            row.largest_minor,
-            row.in_minute + int(row.in_minute_before * (_MINUTE - elapsed) / _MINUTE),
-        )
-        for row in found
-    }
-
-
-def _read_payees(connection: Connection, payees: set[Payee]) -> dict[Payee, Activity]:
-    rows = json.dumps(sorted(payees))
-    found = connection.execute(_PAYEES[connection.dialect.name], {"rows": rows})
-    return {(row.tenant_id, row.account): Activity(row.payments, row.total_minor, row.largest_minor) for row in found}
+    payees = json.dumps(sorted({(each.tenant_id, each.payee_account) for each in movements}))
+    return {"rows": rows, "minute": minute}, {"rows": payees}
 
 
 def _add(figures: list[int], amount_minor: int) -> None:
@@ -205,3 +210,11 @@ _REMEMBER_PAYEES = _by_dialect(
     """,
     ("text", "text", "bigint", "bigint", "bigint"),
 )
+
+
+def _driver_text(statement: TextClause) -> str:
+    return statement.text.replace(":rows", "%(rows)s").replace(":minute", "%(minute)s")
+
+
+_DRIVER_COUNT = _driver_text(_COUNT["postgresql"])
+_DRIVER_PAYEES = _driver_text(_PAYEES["postgresql"])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.payments import risk_lists
-from app.payments.risk_facts import Activity, Movement, RiskFacts, gather, remember
+from app.payments.risk_facts import Activity, Movement, RiskFacts, facts_of, gather, gather_statements, remember
 from app.problems import InvalidInput, NotFound
 from app.wiring import Services
 
@@ -76,3 +76,18 @@ def test_a_listing_needs_a_reason_and_must_be_there_to_be_removed(services: Serv
             risk_lists.add(services, session, "grey", "6222", "reason", "officer")
         with pytest.raises(NotFound):
             risk_lists.remove(services, session, "block", "6222", "officer")
+
+
+def test_a_pipeline_gives_the_same_facts(services: Services) -> None:
+    if services.engine.dialect.name != "postgresql":
+        pytest.skip("pipelines are PostgreSQL's")
+    book(services, ONE)
+    expected = ask(services, ONE, ONE)
+    with services.engine.begin() as connection, connection.connection.cursor() as cursor:
+        rows = []
+        for statement, parameters in gather_statements([ONE, ONE]):
+            cursor.execute(statement, parameters)
+            rows.append(cursor.fetchall())
+    [first, _] = facts_of([ONE, ONE], *rows)
+    assert first.payer.last_minute == expected[0].payer.last_minute + 2
+    assert first.payee == expected[0].payee
