@@ -277,6 +277,8 @@ def _check_log(
             raise InvalidEvidence("log", "the log's key is not Ed25519")
         checkpoint = verify_checkpoint(log["checkpoint"].encode(), key)
         proof = [bytes.fromhex(node) for node in log["inclusion_proof"]]
+        if [node.hex() for node in proof] != log["inclusion_proof"]:
+            raise InvalidEvidence("log", "the proof is not in canonical form")
         leaf = leaf_hash(log["leaf"].encode())
         verify_inclusion(leaf, log["index"], checkpoint.size, proof, checkpoint.root)
         named = _strings(json.loads(log["leaf"]))

@@ -43,8 +43,8 @@ def _checked_hash(leaf: Mapping[str, Any]) -> bytes:
     if set(leaf) != _MEMBERS:
         raise InvalidEvidence(STEP, "a leaf has unknown members")
     digest, text = bytes.fromhex(leaf["hash"]), leaf["text"]
-    if len(digest) != 32:
-        raise InvalidEvidence(STEP, "a leaf hash has 32 bytes")
+    if len(digest) != 32 or digest.hex() != leaf["hash"]:
+        raise InvalidEvidence(STEP, "a leaf hash has 32 bytes in lower case")
     if leaf["salt"] is None and leaf["content_sha256"] is None and text is None:
         return digest
     entry = {name: leaf[name] for name in ("content_sha256", "name", "salt")}

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 ARC = "2.25.19415182244252287225712460991290668671"  # private object identifiers of the service
 BINDING, LOG_POLICY = f"{ARC}.3.1", f"{ARC}.1.6"
+FACE_FORMAT = "yunlian-face-evidence/1"
 SHORT_TERM = "0.4.0.194121.2.1"  # ETSI EN 319 412-1 §5.2.2: such certificates are never looked up
 STAMPING, SIGNING = "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.36"
 MESSAGE_DIGEST, TOKEN = bytes.fromhex("2a864886f70d010904"), bytes.fromhex("2a864886f70d010910020e")
@@ -130,8 +131,8 @@ class SignedData:
         name, signed = HASHES[der(fields[2][1])[0][1]], der(attributes[MESSAGE_DIGEST])[0][1]
         check(signed == hashlib.new(name, self.content).digest(), "the signed content was changed")
         form = members[0][2], fields[0][2], members[1][1], der(members[2][1])[0][2], fields[4][2].hex() in ALGORITHMS
-        version = bytes((2, 1, 3 if inside else 1))
-        check(form == (version, b"\2\1\1", fields[2][2], attributes[CONTENT_TYPE], True), "an odd SignedData")
+        version = bytes((2, 1, 3 if inside else 1)), b"\2\1\1"
+        check(form == (*version, fields[2][2], attributes[CONTENT_TYPE], True), "an odd SignedData")
         issuer, serial = der(fields[1][1])
         certificates = {(c.issuer.public_bytes(), c.serial_number): c for c in (load(e[2]) for e in der(members[3][1]))}
         self.signer = certificates[issuer[2], int.from_bytes(serial[1], "big")]
@@ -199,14 +200,14 @@ def check_binding(signer, attributes, pdf, before, parts, faces) -> str | None:
 def face_root(data: bytes) -> bytes:
     """The Merkle root of face evidence from its salted leaves (RFC 9162 §2.1.1)."""
     evidence, digests = canonical(data), []
-    form = set(evidence), evidence["format"]
-    check(form == ({"format", "root", "leaves"}, "yunlian-face-evidence/1"), "face evidence of an unknown form")
+    check((*sorted(evidence), evidence["format"]) == ("format", "leaves", "root", FACE_FORMAT), "an odd face check")
     for leaf in evidence["leaves"]:
         check(set(leaf) == {"name", "hash", "salt", "content_sha256", "text"}, "a face check with unknown members")
         entry, text = {name: leaf[name] for name in ("content_sha256", "name", "salt")}, leaf["text"]
-        check(leaf["salt"] is None or sha256(b"\0" + text_of(entry)) == leaf["hash"], "a leaf of the face check")
-        check(text is None or sha256(text.encode()) == leaf["content_sha256"], "a face report was changed")
         digests.append(bytes.fromhex(leaf["hash"]))
+        expected = sha256(b"\0" + text_of(entry)) if leaf["salt"] else digests[-1].hex()
+        check(leaf["hash"] == expected and (leaf["salt"] or (text, leaf["content_sha256"]) == (None, None)), "a leaf")
+        check(text is None or sha256(text.encode()) == leaf["content_sha256"], "a face report was changed")
     check(tree(digests).hex() == evidence["root"], "the leaves do not lead to the root")
     return tree(digests)
 
@@ -237,8 +238,7 @@ def check_log(parts: dict[str, bytes], head: bytes | None, trust: Trust, at: dat
     text, _, signature = entry["checkpoint"].encode().rpartition(b"\n\n")
     check(head is None or head.rpartition(b"\n\n")[0] == text, "the entry stands under another head than the given one")
     origin, size, root = text.decode().split("\n")[:3]
-    certificate = load(parts["log/certificate.der"])
-    trust.chain(certificate, at, None)
+    trust.chain(certificate := load(parts["log/certificate.der"]), at, None)
     policies = certificate.extensions.get_extension_for_class(x509.CertificatePolicies).value
     check(LOG_POLICY in {policy.policy_identifier.dotted_string for policy in policies}, "no certificate of a log")
     name = hashlib.sha256(origin.encode() + b"\n\x01" + certificate.public_key().public_bytes_raw()).digest()[:4]
@@ -247,7 +247,7 @@ def check_log(parts: dict[str, bytes], head: bytes | None, trust: Trust, at: dat
     check((signature, value[:4]) == (line, name), "the head's signature")
     certificate.public_key().verify(value[4:], text + b"\n")
     proof, leaf = [bytes.fromhex(node) for node in entry["inclusion_proof"]], b"\0" + entry["leaf"].encode()
-    check(0 <= entry["index"] < int(size), "an index beyond the log")
+    check(0 <= entry["index"] < int(size) and [n.hex() for n in proof] == entry["inclusion_proof"], "an odd proof")
     reached = climb(hashlib.sha256(leaf).digest(), entry["index"], int(size), proof)
     check(not proof and base64.b64encode(reached).decode() == root, "the log does not hold the entry")
     check(sha256(parts["contract.pdf"]) in entry["leaf"], "the entry is about another contract")

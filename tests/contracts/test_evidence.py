@@ -283,6 +283,30 @@ def test_the_verifier_refuses_what_is_refused_online(arguments, hierarchy, verif
         list(verifier.examine(build_bundle(**arguments), root_sha256, head))
 
 
+def upper_case_proof(parts):
+    parts["log/entry.json"] = re.sub(
+        rb'(?<="inclusion_proof":\[")[0-9a-f]{64}', lambda m: m[0].upper(), parts["log/entry.json"]
+    )
+
+
+def upper_case_leaf(parts):
+    name = f"face/{FIELD}.json"
+    head, tail = parts[name].rsplit(b'"hash":"', 1)
+    parts[name] = head + b'"hash":"' + tail[:64].upper() + tail[64:]
+
+
+@pytest.mark.parametrize("change", [upper_case_proof, upper_case_leaf])
+def test_a_digest_has_one_form(bundle, verifier, hierarchy, root_sha256, head, now, change):
+    parts = {name: data for name, data in unpack(bundle).items() if name != MANIFEST}
+    before = dict(parts)
+    change(parts)
+    assert parts != before
+    with pytest.raises(ValueError, match=r"proof|leaf"):
+        list(verifier.examine(pack(parts), root_sha256, head))
+    with pytest.raises(InvalidEvidence):
+        verify_bundle(pack(parts), [hierarchy.root.certificate], now)
+
+
 def test_proof_no_mutated_part_is_accepted(sealed, verifier, hierarchy, root_sha256, head, now):
     """Single-byte mutations of every part, the manifest made to fit: 400, or 10,000 with YUNLIAN_PROOF=full."""
     parts = {name: data for name, data in unpack(sealed).items() if name != MANIFEST}
