@@ -121,7 +121,22 @@ def describe_door(app: Flask, settings: Settings) -> dict[str, Any]:
         "info": {"title": "Yunlian", "version": "1", "description": "The wire format is told by docs/protocol.md."},
         "servers": [{"url": settings.issuer_url}],
         "paths": paths,
-        "components": {"schemas": {**_SCHEMAS, **schemas.get("$defs", {})}, "securitySchemes": _schemes(settings)},
+        "components": {
+            "schemas": {**_SCHEMAS, **_in_ecma(schemas.get("$defs", {}))},
+            "securitySchemes": _schemes(settings),
+        },
+    }
+
+
+def _in_ecma(schema: Any) -> Any:
+    """Patterns in ECMA-262, which JSON Schema wants: there the end of a text is `$`, where pydantic writes `\\z`."""
+    if isinstance(schema, list):
+        return [_in_ecma(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: value.removesuffix("\\z") + "$" if name == "pattern" and str(value).endswith("\\z") else _in_ecma(value)
+        for name, value in schema.items()
     }
 
 
