@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import log1p
 
@@ -163,6 +163,24 @@ def _facts(
 def telling_difference(asked: Core, found: Core) -> bool:
     """Whether one has a direction or a number that the other lacks."""
     return asked.text != found.text and not _TELLING.isdisjoint(_differing(asked.text, asked.sound, found))
+
+
+def is_twin(directory: Directory, one: Candidate, other: Candidate) -> bool:
+    """Whether the text names two branches equally well, as far as bank, area and name go."""
+    a, b = one.row, other.row
+    if directory.core(a) != directory.core(b) or one.reading is not other.reading:
+        return False
+    same_area = directory.areas[a] == directory.areas[b]
+    return bool(directory.row_banks[a] == directory.row_banks[b] and (same_area or not one.reading.places))
+
+
+def is_barred(directory: Directory, ordered: Sequence[Candidate]) -> bool:
+    """Whether the first is never automatic, however likely: 中山路 is not 中山北路, and two of one name are two."""
+    first = ordered[0]
+    core = first.reading.core
+    if telling_difference(core, directory.core(first.row)) or not (core.text or core.end):
+        return True
+    return any(is_twin(directory, first, other) for other in ordered[1:])
 
 
 def _differing(text: str, sound: str, core: Core) -> set[str]:

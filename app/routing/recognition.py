@@ -15,7 +15,7 @@ from app.routing.areas import Area, Place
 from app.routing.banks import Bank, BankFinding, find_bank_of_prefix
 from app.routing.clearing_code import LENGTH, ClearingCode, InvalidClearingCode, parse_clearing_code
 from app.routing.directory import Branch, Directory
-from app.routing.matching import Candidate, Candidates, find_candidates, telling_difference
+from app.routing.matching import Candidate, Candidates, find_candidates, is_twin, telling_difference
 from app.routing.model import Model, Ranked
 from app.routing.normalise import normalise
 from app.routing.reading import TextReading
@@ -160,9 +160,9 @@ class Recogniser:
             for candidate, score in zip(ranked.candidates, ranked.scores, strict=True)
             if score > _LEAST
         ][:MAX_CANDIDATES]
-        bank = banks.bank
-        if bank is None and kept and ranked.confidence >= asked.threshold:
-            bank = self.directory.bank(self.directory.branch(kept[0][0].row).bank_id)
+        owners = {int(self.directory.row_banks[candidate.row]) for candidate, _ in kept}
+        # A former name may show a bank that is another's today, and one spelling may be several banks'.
+        bank = self.directory.banks[owners.pop()] if len(owners) == 1 else banks.bank
         places = asked.reading.readings[0].places
         area = places[0].area if len({place.area for place in places}) == 1 else None
         doubts = self._doubts(asked, ranked)
@@ -216,7 +216,7 @@ class Recogniser:
             doubts.append("branch-differs-by-direction-or-number")
         if self.directory.until[first.row]:
             doubts.append("former-name")
-        if any(self._is_twin(first, other) for other in ranked.candidates[1:]):
+        if any(is_twin(self.directory, first, other) for other in ranked.candidates[1:]):
             doubts.append("branch-not-unique")
         return tuple(doubts)
 
@@ -224,14 +224,6 @@ class Recogniser:
         """Whether the second city is a word of the branch's name: 北京朝阳支行."""
         core = candidate.reading.core
         return bool(core.text) and core.sound == self.directory.sounds[candidate.row]
-
-    def _is_twin(self, one: Candidate, other: Candidate) -> bool:
-        """Two branches that the text names equally well, as far as bank, area and name go."""
-        directory, (a, b) = self.directory, (one.row, other.row)
-        if directory.core(a) != directory.core(b) or one.reading is not other.reading:
-            return False
-        same_area = directory.areas[a] == directory.areas[b]
-        return bool(directory.row_banks[a] == directory.row_banks[b] and (same_area or not one.reading.places))
 
     def _match(self, candidate: Candidate, score: float) -> Match:
         branch = self.directory.branch(candidate.row)
