@@ -102,7 +102,11 @@ class MovedClock:
 
 
 def simulated(pdf, root, now, at):
-    """pyHanko's own forecast for every signature, with revocation data demanded for every certificate."""
+    """pyHanko's own forecast for every signature, with revocation data demanded for every certificate.
+
+    It holds until the first time-stamp certificate ends: of what a later stamp proves about an earlier one, whose
+    certificate has expired since, pyHanko says OUT_OF_BOUNDS_NO_POE. Ten years and more are our own validation's.
+    """
     anchor = asn1_x509.Certificate.load(root.public_bytes(Encoding.DER))
     rule = RevocationCheckingRule.CRL_OR_OCSP_REQUIRED
     trust = CertRevTrustPolicy(RevocationCheckingPolicy(rule, rule), retroactive_revinfo=True)
