@@ -24,7 +24,9 @@ def empty(services: Services) -> Engine:
     if services.engine.dialect.name == "sqlite":
         return make_engine(f"sqlite:///{services.settings.var / 'empty.db'}")
     with services.engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
+        own = text("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'")
+        for schema in connection.scalars(own).all():
+            connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
         connection.execute(text("CREATE SCHEMA public"))
     return services.engine
 
