@@ -60,7 +60,7 @@ def begin(start: ReceiptStart) -> StartedReceipt:
     drawing = BytesIO()
     segno.make(start.facts["verify-url"], error="m").save(drawing, kind="svg", border=0, xmldecl=False)
     inputs = {"receipt": start.facts, "code": drawing.getvalue().decode()}
-    pdf, [found] = _typesetter().typeset(inputs, created_at=start.at, label="seal-place")
+    pdf, [found] = _typesetter().typeset(inputs, created_at=start.at.replace(microsecond=0), label="seal-place")
     bottom = found["page-height"] - found["top"] - _SIDE
     place = _Place(_FIELD, found["page"] - 1, found["left"], bottom, _SIDE, _SIDE)
     pending = signing.begin_signature(
