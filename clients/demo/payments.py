@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.demonstration import ENTERPRISE, PAYER_ACCOUNT
+from clients.demo.browser import Browser
 from clients.demo.story import REDIRECT_URI, DoesNotVerify, Story, between, require
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
@@ -108,6 +111,22 @@ def _pay_and_replay(
         "原样重放被拒，重新签名得到原结果，同号异文冲突 / replayed refused, retried answered, conflict refused; "
         f"state {status}"
     )
+    _fetch_receipt(story, platform, enterprise, token, document["instruction_id"])
+
+
+def _fetch_receipt(story: Story, platform: Platform, enterprise: Enterprise, token: str, instruction_id: str) -> None:
+    """The sealed electronic receipt, checked by poppler, and by its code on the page that anybody may open."""
+    asked = {"instruction_id": instruction_id}
+    answer = platform.call(f"{PATH}/receipt", asked, token=token, enterprise=enterprise)
+    require(answer.sealed is not None, "the receipt is sealed to the enterprise")
+    path = story.out / "receipt.pdf"
+    path.write_bytes(base64.b64decode(answer.sealed["receipt_pdf"]))
+    printed = subprocess.run(["pdfsig", path], capture_output=True, text=True, check=False).stdout
+    require("Signature Validation: Signature is Valid." in printed, "pdfsig finds the bank's seal valid")
+    code = str(answer.sealed["verify_code"])
+    with Browser(story.service.people, story.service.root) as anybody:
+        require("12,345.67" in anybody.get(f"/receipts?code={code}"), "the verify code leads to the payment")
+    story.tell(f"电子回单已加盖银行印章，验证码 {code} 可公开核验 / receipt sealed by the bank, its code checks in public")
 
 
 def _await_settled(platform: Platform, enterprise: Enterprise, token: str, instruction_id: str) -> str:
