@@ -15,6 +15,8 @@ from joserfc import jwe, jws
 from yunlian.keys import JoseKey, PrivateKey, algorithms_for, jose_key
 from yunlian.pkcs11_keys import TokenEcKey, TokenRsaKey
 
+MOST_SEALED = 4 * 1024 * 1024  # characters; statements and receipts are larger than joserfc expects of a token
+
 
 def sign(key: PrivateKey, claims: Mapping[str, Any], header: Mapping[str, Any]) -> str:
     """A JWS in compact form."""
@@ -38,7 +40,9 @@ def decrypt(token: str, key: PrivateKey) -> bytes:
     algorithm = algorithms_for(key).jose_encryption
     if algorithm is None:
         raise ValueError("this key only signs")
-    opened = jwe.decrypt_compact(token, jose_key(key), algorithms=[algorithm, "A256GCM"])
+    registry = jwe.JWERegistry(algorithms=[algorithm, "A256GCM"])
+    registry.max_ciphertext_length = MOST_SEALED
+    opened = jwe.decrypt_compact(token, jose_key(key), registry=registry)
     assert opened.plaintext is not None
     return opened.plaintext
 
