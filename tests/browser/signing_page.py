@@ -109,6 +109,7 @@ class SigningPage:
         self.open_camera()
         expect(self.page.locator("#face-live")).to_be_visible()
         expect(self.page.locator("#face-live")).to_be_hidden(timeout=JUDGEMENT)
+        self.page.wait_for_timeout(SECOND / 2)  # what the door answered is heard a moment after the page shows it
 
     def open_camera(self) -> None:
         """The separate consent, and the button."""

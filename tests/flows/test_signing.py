@@ -506,8 +506,8 @@ def test_whoever_has_signed_fetches_the_copy_for_years_and_signs_no_second_time(
         state = phone.identify(LAST6)
         assert (state["step"], state["delivered"]) == ("done", True)
         assert phone.signed_document() == ceremony.stored_document()
-        for step in ("face/challenge", "key/challenge"):
-            assert refusal(lambda step=step: phone.call(step))[0] in {409, 410}, step
+        for step, message in (("face/challenge", FACE_CONSENT), ("key/challenge", {})):
+            assert refusal(lambda step=step, message=message: phone.call(step, message))[0] in {409, 410}, step
         assert refusal(lambda: phone.call("decline", {"reason": "不签"})) == (409, "illegal-transition")
     assert ceremony.contract.ceremony == before
 
