@@ -120,6 +120,9 @@ class _Without(Recogniser):
         super().__init__(directory, model, HOME_BANK)
         self._without = code
 
+    def _named(self, text: str) -> list[int]:
+        return [row for row in super()._named(text) if self.directory.codes[row] != self._without]
+
     def _candidates(self, reading: TextReading) -> Candidates:
         return find_candidates(self.directory, reading, self._without)
 
@@ -208,7 +211,7 @@ def renames(directory: Directory, model: Model) -> tuple[Bar, int]:
 
 
 def speed(directory: Directory, model: Model) -> list[Bar]:
-    """Single look-ups on the clock, many in processor time."""
+    """Single look-ups on the clock (others on the machine count) and in processor time; many in processor time."""
     chance = random.Random(3)
     kinds = [*kinds_for(Characters(directory)).values(), *held_out_kinds(Characters(directory)).values()]
     queries = []
@@ -218,20 +221,21 @@ def speed(directory: Directory, model: Model) -> list[Bar]:
     recogniser = Recogniser(directory, model, HOME_BANK)
     for query in queries[:300]:
         recogniser.recognise(query)
-    times = []
+    times, busy = [], []
     for query in queries:
-        start = perf_counter()
+        start, worked = perf_counter(), process_time()
         recogniser.recognise(query)
+        busy.append((process_time() - worked) * 1000)
         times.append((perf_counter() - start) * 1000)
     start = process_time()
     for query in queries:
         recogniser.recognise(query)
     rate = len(queries) / (process_time() - start)
-    times.sort()
-    p99 = times[int(len(times) * 0.99)]
+    p99, busy_p99 = (sorted(each)[int(len(each) * 0.99)] for each in (times, busy))
     return [
         Bar("single look-up, median", median(times), median(times), 2.0, True, "ms"),
         Bar("single look-up, 99th percentile", p99, p99, 10.0, True, "ms"),
+        Bar("the same in processor time", busy_p99, busy_p99, 10.0, True, "ms"),
         Bar("many, per second and core", rate, rate, 2000, False, "/s"),
     ]
 

@@ -207,7 +207,7 @@ def _finding(text: str, counted: list[Found[Bank]], *, by_sound: bool = False) -
     # 农商行 of one place may be several banks; a second, fuller mention says which.
     common = [bank for bank in choices[0] if all(bank in others for others in choices[1:])] if choices else []
     named = tuple(common or dict.fromkeys(bank for meanings in choices for bank in meanings))
-    cooperative = bool(named) and "信用" in named[0].name  # its branches are 信用社 too
+    cooperative = bool(named) and ("信用" in named[0].name or "农村" in named[0].name)  # its branches are 信用社 too
     unknown_bank = (_OTHER_BANK_OF_COOPERATIVE if cooperative else _OTHER_BANK).search(rest) is not None
     one = named[0] if len(named) == 1 and not unknown_bank else None
     return BankFinding(one, named, unknown_bank, rest, bool(choices) and not common, by_sound)

@@ -5,6 +5,7 @@ A row is a branch's current name or a former one. Rows are sorted by the bank th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,10 +19,11 @@ from app.routing.areas import AREAS_BY_CODE, Area, Gazetteer, Place, short_provi
 from app.routing.artefact import Arrays, Artefact, pack, unpack
 from app.routing.banks import BANKS, BANKS_BY_ID, Bank, BankLexicon, bank_name, named_bank
 from app.routing.grams import GramIndex, build_grams
+from app.routing.normalise import normalise
 from app.routing.reading import Core, End, Reader
 
 _END_OF = tuple(End)
-FORMAT = 1  # of what `build_directory` makes; files of another format are built anew
+FORMAT = 2  # of what `build_directory` makes; files of another format are built anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,9 @@ def build_directory(content: DirectoryContent) -> bytes:
         **_pack_texts("sounds", [core.sound for core in cores]),
         **build_grams([core.text for core in cores], [core.sound for core in cores]),
     }
+    keys = np.array([_name_key(normalise(name)) for _, name, _, _ in named], np.uint64)
+    arrays["by_name"] = np.argsort(keys, kind="stable").astype(np.int32)
+    arrays["name_keys"] = keys[arrays["by_name"]]
     arrays["by_code"] = np.lexsort((arrays["until"], arrays["codes"])).astype(np.int32)
     meta = {
         "format": FORMAT,
@@ -119,6 +124,10 @@ def place_of(gazetteer: Gazetteer, area_code: str) -> Place:
     if area is None:
         return Place(None, "", ((int(area_code), int(area_code)),))
     return Place(area, short_province(area.province), gazetteer.family(area))
+
+
+def _name_key(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(errors="replace"), digest_size=8).digest(), "little")
 
 
 def _merge_areas(content: DirectoryContent) -> list[Area]:
@@ -173,6 +182,8 @@ class Directory:
         self.ends: npt.NDArray[np.uint8] = arrays["ends"]
         self.common: npt.NDArray[np.int32] = arrays["common"]
         self._by_code = arrays["by_code"]
+        self._by_name = arrays["by_name"]
+        self._name_keys = arrays["name_keys"]
         self.names, self.cores, self.sounds = (_Texts(arrays, name) for name in ("names", "cores", "sounds"))
         self._end_of = self.ends.data
         edges = arrays["named_banks"].searchsorted(np.arange(len(self.banks) + 1)).tolist()
@@ -218,6 +229,13 @@ class Directory:
         """The branch with this clearing code."""
         row = self._current_row(int(code))
         return None if row is None else self.branch(row)
+
+    def find_name(self, text: str) -> list[int]:
+        """The rows whose whole name, normalised, is this text; current names first."""
+        key = np.uint64(_name_key(text))
+        first, last = (int(self._name_keys.searchsorted(key, side)) for side in ("left", "right"))
+        rows = self._by_name[first:last].tolist()
+        return sorted((row for row in rows if normalise(self.names[row]) == text), key=lambda row: int(self.until[row]))
 
     def bank(self, bank_id: str) -> Bank | None:
         """A bank of the table or of this directory."""

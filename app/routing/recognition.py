@@ -146,6 +146,9 @@ class Recogniser:
         return tuple(found)
 
     def _from_text(self, asked: _Asked) -> Resolution:
+        rows = self._named(asked.text)
+        if rows:
+            return self._from_name(rows, asked)
         banks = asked.reading.banks
         reason = _unreadable(asked.text)
         if reason is None and banks.conflict:
@@ -186,6 +189,28 @@ class Recogniser:
             branch=first.branch if decision is Decision.AUTO else None, confidence=ranked.confidence,
             threshold=asked.threshold,
         )  # fmt: skip
+
+    def _from_name(self, rows: list[int], asked: _Asked) -> Resolution:
+        """The whole name as the directory has it, or had it: nothing has to be guessed."""
+        directory = self.directory
+        by_code = {int(directory.codes[row]): row for row in reversed(rows)}
+        current = [row for row in rows if not directory.until[row]]
+        kept = list(dict.fromkeys(by_code[int(directory.codes[row])] for row in rows))[:MAX_CANDIDATES]
+        matches = tuple(self._match(Candidate(row, asked.reading.readings[0], 1.0), 10.0) for row in kept)
+        first = matches[0].branch
+        bank = directory.bank(first.bank_id)
+        contradictions = ("account",) if asked.account_bank not in (None, bank) else ()
+        sure = len(kept) == 1 and not contradictions
+        reasons = ("exact-name",) if current else ("exact-name", "former-name")
+        return self._answer(
+            Decision.AUTO if sure else Decision.CONFIRM,
+            reasons if len(kept) == 1 else (*reasons, "branch-not-unique"),
+            bank=bank, area=directory.area(first.area_code), contradictions=contradictions, candidates=matches,
+            branch=first if sure else None, confidence=1.0 / len(kept), threshold=asked.threshold,
+        )  # fmt: skip
+
+    def _named(self, text: str) -> list[int]:
+        return self.directory.find_name(text)
 
     def _candidates(self, reading: TextReading) -> Candidates:
         return find_candidates(self.directory, reading)
