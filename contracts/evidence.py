@@ -33,7 +33,7 @@ from contracts.face_commitment import face_root
 from contracts.findings import Finding
 from contracts.report import SignatureEntry, SignatureReport, Verdict
 from contracts.revocation import RevocationData
-from contracts.signed_data import check_embedded
+from contracts.signed_data import check_embedded, is_plain
 from contracts.validation import validate
 from pki.checkpoint import verify_checkpoint
 from pki.errors import PkiError
@@ -181,6 +181,10 @@ def _check_answers(parts: Mapping[str, bytes], policy: TrustPolicy) -> list[byte
     found = {path: data for path, data in parts.items() if path.startswith("revocation/")}
     known = RevocationData()
     with _readable("revocation"):
+        for path, data in parts.items():
+            signed = path.startswith(("certificates/", "revocation/")) or path == "log/certificate.der"
+            if signed and not is_plain(data):
+                raise InvalidEvidence("revocation", f"{path}: unused bits that no signature protects")
         for path, data in found.items():
             if not known.is_signed(data, (*policy.anchors, *policy.intermediates)):
                 raise InvalidEvidence("revocation", f"{path} is signed by no authority at hand")

@@ -92,7 +92,7 @@ def _open(data: bytes) -> OpenedSignedData:
     if content_type.content != _SIGNED_DATA or tags not in ([*head, der.SET], [*head, der.CONTEXT_1, der.SET]):
         raise ValueError("SignedData")
     certificates = tuple(element.whole for element in elements(members[3].content))
-    if len(certificates) > _MAX_CERTIFICATES or any(not _is_plain(c) for c in certificates):
+    if len(certificates) > _MAX_CERTIFICATES or any(not is_plain(c) for c in certificates):
         raise ValueError("certificates")
     kind, *inside = elements(members[2].content)
     if kind.tag != der.OID or [element.tag for element in inside] not in ([], [der.CONTEXT_0]):
@@ -134,8 +134,8 @@ def _token(unsigned_attributes: bytes) -> bytes:
     return value.whole
 
 
-def _is_plain(certificate: bytes) -> bool:
-    """A Certificate whose signature has no unused bits, which no signature would protect."""
+def is_plain(certificate: bytes) -> bool:
+    """A Certificate or CertificateList whose signature has no unused bits, which no signature would protect."""
     (outer,) = elements(certificate, der.SEQUENCE)
     return elements(outer.content, der.SEQUENCE, der.SEQUENCE, der.BIT_STRING)[2].content[:1] == b"\0"
 

@@ -25,7 +25,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 ARC = "2.25.19415182244252287225712460991290668671"  # private object identifiers of the service
 BINDING, LOG_POLICY = f"{ARC}.3.1", f"{ARC}.1.6"
-FACE_FORMAT = "yunlian-face-evidence/1"
 SHORT_TERM = "0.4.0.194121.2.1"  # ETSI EN 319 412-1 §5.2.2: such certificates are never looked up
 STAMPING, SIGNING = "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.36"
 MESSAGE_DIGEST, TOKEN = bytes.fromhex("2a864886f70d010904"), bytes.fromhex("2a864886f70d010910020e")
@@ -94,8 +93,9 @@ class Trust:
         check(set(roots) == {root_sha256}, "the bundle was made under another root")
         self.root = load(roots[root_sha256])
         self.pool = [load(data) for name, data in parts.items() if name.startswith("certificates/")]
-        for certificate in self.pool:
-            check(any(issued(certificate, i) for i in (*self.pool, self.root)), "a certificate of unknown issuer")
+        check(all(any(issued(c, i) for i in (*self.pool, self.root)) for c in self.pool), "an unknown issuer")
+        signed = [data for name, data in parts.items() if name[:4] in ("cert", "revo") or name[4:8] == "cert"]
+        check(all(der(der(data)[0][1])[2][1][0] == 0 for data in signed), "unused bits that no signature protects")
         self.crls = [x509.load_der_x509_crl(data) for name, data in parts.items() if name.startswith("revocation/")]
         for crl in self.crls:
             issuers = [c for c in (*self.pool, self.root) if c.subject == crl.issuer]
@@ -200,7 +200,7 @@ def check_binding(signer, attributes, pdf, before, parts, faces) -> str | None:
 def face_root(data: bytes) -> bytes:
     """The Merkle root of face evidence from its salted leaves (RFC 9162 §2.1.1)."""
     evidence, digests = canonical(data), []
-    check((*sorted(evidence), evidence["format"]) == ("format", "leaves", "root", FACE_FORMAT), "an odd face check")
+    check((*sorted(evidence), evidence["format"]) == ("format", "leaves", "root", "yunlian-face-evidence/1"), "form")
     for leaf in evidence["leaves"]:
         check(set(leaf) == {"name", "hash", "salt", "content_sha256", "text"}, "a face check with unknown members")
         entry, text = {name: leaf[name] for name in ("content_sha256", "name", "salt")}, leaf["text"]
@@ -241,12 +241,12 @@ def check_log(parts: dict[str, bytes], head: bytes | None, trust: Trust, at: dat
     trust.chain(certificate := load(parts["log/certificate.der"]), at, None)
     policies = certificate.extensions.get_extension_for_class(x509.CertificatePolicies).value
     check(LOG_POLICY in {policy.policy_identifier.dotted_string for policy in policies}, "no certificate of a log")
-    name = hashlib.sha256(origin.encode() + b"\n\x01" + certificate.public_key().public_bytes_raw()).digest()[:4]
-    value = base64.b64decode(signature.split(b" ")[-1])
+    value, key = base64.b64decode(signature.split(b" ")[-1]), certificate.public_key().public_bytes_raw()
     line = f"— {origin} {base64.b64encode(value).decode()}\n".encode()
+    name = hashlib.sha256(origin.encode() + b"\n\1" + key).digest()[:4]
     check((signature, value[:4]) == (line, name), "the head's signature")
     certificate.public_key().verify(value[4:], text + b"\n")
-    proof, leaf = [bytes.fromhex(node) for node in entry["inclusion_proof"]], b"\0" + entry["leaf"].encode()
+    proof, leaf = [*map(bytes.fromhex, entry["inclusion_proof"])], b"\0" + entry["leaf"].encode()
     check(0 <= entry["index"] < int(size) and [n.hex() for n in proof] == entry["inclusion_proof"], "an odd proof")
     reached = climb(hashlib.sha256(leaf).digest(), entry["index"], int(size), proof)
     check(not proof and base64.b64encode(reached).decode() == root, "the log does not hold the entry")
@@ -285,7 +285,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         given = x509.load_pem_x509_certificate(options.trust.read_bytes()) if options.trust else None
         root = given.fingerprint(hashes.SHA256()).hex() if given else (options.root_sha256 or "").lower()
-        head = options.head.read_bytes() if options.head else None
+        head = options.head and options.head.read_bytes()
         for number, (zh, en, detail) in enumerate(examine(options.bundle.read_bytes(), root, head), start=1):
             print(f"✓ {number:2d}. {zh} / {en}\n       {detail}")
     except Exception as exc:
