@@ -155,7 +155,7 @@ class Reader:
         if not banks.named and (spelled := spell_out(text)) != text:
             banks = self._lexicon.find(spelled)
             spoken = True
-        rest = spell_out(banks.rest)
+        rest = _NOTES.sub("", spell_out(banks.rest))
         spoken = spoken or any(map(is_sound, rest))
         areas = self._gazetteer.find(rest)
         by_context = bool(context) and not areas.places

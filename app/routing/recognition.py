@@ -195,8 +195,10 @@ class Recogniser:
         directory = self.directory
         by_code = {int(directory.codes[row]): row for row in reversed(rows)}
         current = [row for row in rows if not directory.until[row]]
+        former = {int(directory.codes[row]): directory.former(row) for row in rows if directory.until[row]}
         kept = list(dict.fromkeys(by_code[int(directory.codes[row])] for row in rows))[:MAX_CANDIDATES]
-        matches = tuple(self._match(Candidate(row, asked.reading.readings[0], 1.0), 10.0) for row in kept)
+        found = (self._match(Candidate(row, asked.reading.readings[0], 1.0), 10.0) for row in kept)
+        matches = tuple(replace(match, former=former.get(int(match.branch.code))) for match in found)
         first = matches[0].branch
         bank = directory.bank(first.bank_id)
         contradictions = ("account",) if asked.account_bank not in (None, bank) else ()
