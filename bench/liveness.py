@@ -1,10 +1,12 @@
 """How many attacks pass the face check, and how many people it turns away: the attack kit of the tests, counted.
 
-    python bench/liveness.py [--quick | --each N] [--policy NAME] [--processes N] [--figures] [--json]
+    python bench/liveness.py [--quick | --each N] [--first N] [--kinds NAME,...] [--policy NAME] [--processes N]
+                             [--figures] [--json]
 
 APCER is the share of a species' attacks that were accepted, BPCER the share of genuine sessions refused (ISO/IEC
 30107-3), each with the upper bound of its 95 % interval (Clopper-Pearson, one-sided). `--figures` prints the
-quantiles of every figure, from which the thresholds of kyc.liveness are taken. Ends with 1 when a bar is missed.
+quantiles of every figure, from which the thresholds of kyc.liveness are taken: on sessions of their own
+(`--first 10000`), not on those that are counted. Ends with 1 when a bar is missed.
 
 Everybody here is a puppet of two photographs. The numbers say how well figures separate these attacks from these
 people; they do not replace a test with people and a laboratory. A puppet that is also relit as a head would be is
@@ -157,6 +159,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} sessions of each kind")
     parser.add_argument("--each", type=int, default=FULL, help="sessions of each kind")
+    parser.add_argument("--first", type=int, default=0, help="number of the first session: others are other people")
+    parser.add_argument("--kinds", default="", help="only these, separated by commas")
     parser.add_argument("--policy", default="standard-flash")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--figures", action="store_true", help="quantiles of every figure")
@@ -164,10 +168,12 @@ def main() -> int:
     options = parser.parse_args()
     each = QUICK if options.quick else options.each
     started = time.monotonic()
-    jobs = [(kind, options.policy, seed) for seed in range(each) for kind in GENERATORS]
+    kinds = [kind for kind in GENERATORS if not options.kinds or kind in options.kinds.split(",")]
+    seeds = range(options.first, options.first + each)
+    jobs = [(kind, options.policy, seed) for seed in seeds for kind in kinds]
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
-        outcomes = list(pool.map(play, *zip(*jobs, strict=True), chunksize=len(GENERATORS)))
-    rows = [row_of(kind, [outcome for outcome in outcomes if outcome.kind == kind]) for kind in GENERATORS]
+        outcomes = list(pool.map(play, *zip(*jobs, strict=True), chunksize=len(kinds)))
+    rows = [row_of(kind, [outcome for outcome in outcomes if outcome.kind == kind]) for kind in kinds]
     if options.json:
         print(json.dumps([row.to_json() for row in rows], indent=1))
     else:
