@@ -19,6 +19,7 @@ from app.routing.sounds import is_sound, to_sound
 MAX_ID = 32
 # A name of another bank that no table knows, left over once the known names are taken out.
 _OTHER_BANK = re.compile(r"银行(?!街|路|大厦|卡)|农商行|信用社|信用联社|信用合作|\bbank\b|\bbanco\b|\bbanque\b")
+_COUNTRY = ("信用", "农村", "村镇")
 _OTHER_BANK_OF_COOPERATIVE = re.compile(r"银行(?!街|路|大厦|卡)|农商行|\bbank\b")
 # The bank in front of a branch's name; 信用联社 before 信用社, for a cooperative names both.
 _LEGAL_NAME = re.compile(
@@ -207,7 +208,7 @@ def _finding(text: str, counted: list[Found[Bank]], *, by_sound: bool = False) -
     # 农商行 of one place may be several banks; a second, fuller mention says which.
     common = [bank for bank in choices[0] if all(bank in others for others in choices[1:])] if choices else []
     named = tuple(common or dict.fromkeys(bank for meanings in choices for bank in meanings))
-    cooperative = bool(named) and ("信用" in named[0].name or "农村" in named[0].name)  # its branches are 信用社 too
+    cooperative = bool(named) and any(word in named[0].name for word in _COUNTRY)  # its branches are 信用社 too
     unknown_bank = (_OTHER_BANK_OF_COOPERATIVE if cooperative else _OTHER_BANK).search(rest) is not None
     one = named[0] if len(named) == 1 and not unknown_bank else None
     return BankFinding(one, named, unknown_bank, rest, bool(choices) and not common, by_sound)
