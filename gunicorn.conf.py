@@ -13,6 +13,12 @@ if _DOOR != "workshop":
 
     monkey.patch_all()
 
+if _DOOR == "platforms":
+    # A statement takes a tenth of a millisecond, and waiting for it through gevent's loop costs several times that:
+    # one commit for everybody who is ready, and nobody switches in the middle of a transaction, as with SQLite.
+    os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_c")
+
+import gc
 import ssl
 from pathlib import Path
 
@@ -47,11 +53,12 @@ accesslog = None  # app/security.py writes it, without paths
 loglevel = "warning"
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 - heartbeats only, no content
 
-if _DOOR in {"people", "platforms"}:
+_TLS = os.environ.get("YUNLIAN_TLS", "on") != "off"  # off: a proxy in front ends it, on this machine
+if _TLS and _DOOR in {"people", "platforms"}:
     # The door's TLS key is a file of its own (0600), never one of the sealed keys.
     certfile = os.environ.get("YUNLIAN_TLS_CERTIFICATE", str(_VAR / "tls" / "door.pem"))
     keyfile = os.environ.get("YUNLIAN_TLS_KEY", str(_VAR / "tls" / "door.key"))
-if _DOOR == "platforms":
+if _TLS and _DOOR == "platforms":
     cert_reqs = ssl.CERT_OPTIONAL
     ca_certs = os.environ.get("YUNLIAN_TLS_CLIENT_CA", str(_VAR / "tls" / "client-ca.pem"))
 
@@ -61,6 +68,13 @@ def ssl_context(config, default_factory):  # type: ignore[no-untyped-def]
     context = default_factory()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def post_worker_init(worker):  # type: ignore[no-untyped-def]
+    """What is loaded stays; the collector need not look at hundreds of thousands of objects again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def when_ready(server):  # type: ignore[no-untyped-def]
@@ -76,5 +90,6 @@ def post_fork(server, worker):  # type: ignore[no-untyped-def]
     """Database connections are never shared across a fork."""
     from app.wiring import EXTENSION
 
-    application = server.app.wsgi()
-    application.extensions[EXTENSION].engine.dispose(close=False)
+    services = server.app.wsgi().extensions.get(EXTENSION)
+    if services is not None:
+        services.engine.dispose(close=False)

@@ -23,10 +23,13 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 READ_ONLY = "yunlian_read_only"
+_SHIFTS = tuple(range(125, -1, -5))
+_IDLE = 2.0  # seconds
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -72,8 +75,17 @@ class Base(DeclarativeBase):
 
 def new_id() -> str:
     """A new identifier: 48 bits of milliseconds and 80 random bits in 26 Crockford characters, so it sorts by time."""
-    number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
-    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+    return _identifier(time.time_ns() // 1_000_000, secrets.randbits(80))
+
+
+def id_at(moment: datetime) -> str:
+    """The least identifier of a moment: those of a day lie between two such."""
+    return _identifier(int(moment.timestamp() * 1000), 0)
+
+
+def _identifier(milliseconds: int, low: int) -> str:
+    number = (milliseconds << 80) | low
+    return "".join([_CROCKFORD[number >> shift & 31] for shift in _SHIFTS])
 
 
 def make_engine(url: str) -> Engine:
@@ -81,11 +93,28 @@ def make_engine(url: str) -> Engine:
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8)
+        engine = create_engine(url, pool_size=8, max_overflow=8)
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", _ping_idle)
+        return engine
     engine = create_engine(url, connect_args={"timeout": 20})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _ping_idle(connection: Any, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+    """Whether a connection that was not used for a while still lives. To ask each time would cost a round trip each."""
+    if time.monotonic() - record.info.get("used_at", float("inf")) > _IDLE:
+        try:
+            connection.execute("SELECT 1")
+            connection.rollback()
+        except Exception as exc:  # the driver's, which is not imported where SQLite is used
+            raise DisconnectionError from exc
 
 
 def _configure_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:

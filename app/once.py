@@ -29,12 +29,16 @@ def spend(session: Session, kind: str, key: str, value: str, expires_at: datetim
     `key` is whose value it is (a certificate, a client). The row must be kept until `expires_at`, when the value
     would be refused for its age anyway.
     """
-    digest = hashlib.sha256(f"{len(key)}:{key}{value}".encode()).digest()
-    row = {"kind": kind, "digest": digest, "expires_at": expires_at}
+    row = {"kind": kind, "digest": digest_of(key, value), "expires_at": expires_at}
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     # RETURNING and not the row count, which the two drivers report differently for such a statement.
     statement = dialect.insert(Spent).values(row).on_conflict_do_nothing().returning(Spent.digest)
     return session.scalar(statement) is not None
+
+
+def digest_of(key: str, value: str) -> bytes:
+    """What stands in the table for a value of somebody's."""
+    return hashlib.sha256(f"{len(key)}:{key}{value}".encode()).digest()
 
 
 def forget_expired(session: Session, now: datetime) -> int:

@@ -20,6 +20,11 @@ PATH = "/.well-known/openapi.json"
 DOCUMENTS = {
     "payments.pay": ("app.payments.messages", "PaymentDocument"),
     "payments.status": ("app.payments.messages", "StatusDocument"),
+    "payments.cancel": ("app.payments.messages", "CancelDocument"),
+    "payments.balance": ("app.payments.messages", "BalanceDocument"),
+    "payments.account_statement": ("app.payments.messages", "StatementDocument"),
+    "payments.pay_batch": ("app.payments.messages", "BatchDocument"),
+    "payments.batch_status": ("app.payments.messages", "BatchStatusDocument"),
     "payment_receipts.receipt": ("app.payments.messages", "StatusDocument"),
     "contracts.verify": ("app.compliance.messages", "VerifyDocument"),
     "routing.resolve": ("app.routing.messages", "ResolveRequest"),

@@ -15,6 +15,10 @@ from app.certificates.renewal import warn_before_expiry
 from app.identity import sessions
 from app.oauth.forgetting import forget_expired
 from app.oauth.token_keys import rotate_when_due
+from app.payments.batches import resume_batches
+from app.payments.closings import close_days
+from app.payments.held import expire_held
+from app.payments.partitions import make_partitions
 from app.proofing import captures, forgetting, limits
 from app.signing.renewal import renew_due
 from app.signing.retention import delete_expired, forget_pending_signings
@@ -43,6 +47,10 @@ def _forget(services: Services) -> int:
 
 JOBS = (
     Job("deliver contracts", timedelta(seconds=0.5), deliver_pending),
+    Job("make payment partitions", timedelta(hours=1), make_partitions),
+    Job("close the ledger's days", timedelta(minutes=5), close_days),
+    Job("go on with batches", timedelta(seconds=10), resume_batches),
+    Job("expire held payments", timedelta(minutes=1), expire_held),
     Job("seal the journal", timedelta(seconds=1), lambda services: services.journal.seal()),
     Job("renew archive time stamps", timedelta(hours=1), renew_due),
     Job("delete contracts after retention", timedelta(hours=1), delete_expired),

@@ -7,6 +7,7 @@ import sys
 import click
 from flask.cli import AppGroup
 
+from app.payments import ledger_commands
 from app.payments.channel_commands import COMMANDS
 from app.payments.jobs import dispatch_outbox
 from app.payments.ledger import inspect_ledger
@@ -14,7 +15,7 @@ from app.wiring import current_services
 
 payments = AppGroup("payments", help="The ledger and the outbox.")
 GROUPS = (payments,)
-for _command in COMMANDS:
+for _command in (*COMMANDS, *ledger_commands.COMMANDS):
     payments.add_command(_command)
 
 

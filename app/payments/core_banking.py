@@ -48,7 +48,7 @@ class EmbeddedCore:
 
     def lock(self, numbers: Collection[str]) -> Mapping[str, Account]:
         """See CoreBanking."""
-        return store_of(self._session).lock_accounts(numbers)
+        return ledger.read_accounts(self._session, numbers, lock=True)
 
     def find(self, numbers: Collection[str]) -> Mapping[str, Account]:
         """See CoreBanking."""

@@ -1,4 +1,4 @@
-"""Where the payee's money lies: in this bank or another, and which channel reaches it. No I/O."""
+"""Where the payee's money lies: in this bank or another, and which channel reaches it. No I/O of its own."""
 
 from __future__ import annotations
 

@@ -2,45 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint
+from sqlalchemy.orm import Session
 
 from app.gateway.answers import GatewayAnswer
 from app.gateway.protect import protected
 from app.gateway.verify import VerifiedRequest
-from app.payments import service
+from app.payments import batches, service, statement
+from app.payments.instructions import signed_request
+from app.payments.protect import protected_payment
 from app.problems import Problem
-from app.wiring import current_services
+from app.wiring import Services, current_services
+
+MAX_BATCH_REQUEST = 8 * 1024 * 1024  # octets: the document of a batch, twice in base64url
 
 blueprint = Blueprint("payments", __name__, url_prefix="/api/v1/payments")
 
 
 @blueprint.post("")
-@protected(scope="payments", content=True)
+@protected_payment
 def pay(verified: VerifiedRequest) -> GatewayAnswer:
     """One payment. A refusal that leaves no instruction behind is at least kept in the journal."""
-    services = current_services()
-    try:
-        with services.transaction() as session:
-            return service.pay(services, session, verified)
-    except Problem as refusal:
-        _record(verified, refusal)
-        raise
+    return _carry_out(service.pay, verified)
 
 
 @blueprint.post("/status")
 @protected(scope="payments", content=True)
 def status(verified: VerifiedRequest) -> GatewayAnswer:
     """Where an instruction stands."""
+    return _look_up(service.status, verified)
+
+
+@blueprint.post("/cancel")
+@protected(scope="payments", content=True)
+def cancel(verified: VerifiedRequest) -> GatewayAnswer:
+    """Take an instruction back before it leaves."""
+    return _carry_out(service.cancel, verified)
+
+
+@blueprint.post("/balance")
+@protected(scope="payments", content=True)
+def balance(verified: VerifiedRequest) -> GatewayAnswer:
+    """What is on the enterprise's accounts."""
+    return _look_up(service.balance, verified)
+
+
+@blueprint.post("/statement")
+@protected(scope="payments", content=True)
+def account_statement(verified: VerifiedRequest) -> GatewayAnswer:
+    """What was booked on an account, a page at a time."""
+    return _look_up(statement.statement, verified)
+
+
+@blueprint.post("/batches")
+@protected(scope="payments", content=True, max_body=MAX_BATCH_REQUEST)
+def pay_batch(verified: VerifiedRequest) -> GatewayAnswer:
+    """Up to 10,000 payments or wages; each item has its own result."""
     services = current_services()
     try:
-        with services.reading() as session:
-            return service.status(services, session, verified)
+        with services.transaction() as session:
+            reference = batches.receive(services, session, verified)
     except Problem as refusal:
-        _record(verified, refusal)
+        _record(services, verified, refusal)
+        raise
+    batches.work(services, reference, signed_request(verified).authorization)
+    with services.reading() as session:
+        return batches.answer(session, reference)
+
+
+@blueprint.post("/batches/status")
+@protected(scope="payments", content=True)
+def batch_status(verified: VerifiedRequest) -> GatewayAnswer:
+    """Where a batch stands, with what became of its items."""
+    return _look_up(batches.status, verified)
+
+
+UseCase = Callable[[Services, Session, VerifiedRequest], GatewayAnswer]
+
+
+def _carry_out(use_case: UseCase, verified: VerifiedRequest) -> GatewayAnswer:
+    services = current_services()
+    try:
+        with services.transaction() as session:
+            return use_case(services, session, verified)
+    except Problem as refusal:
+        _record(services, verified, refusal)
         raise
 
 
-def _record(verified: VerifiedRequest, refusal: Problem) -> None:
+def _look_up(use_case: UseCase, verified: VerifiedRequest) -> GatewayAnswer:
     services = current_services()
+    try:
+        with services.reading() as session:
+            return use_case(services, session, verified)
+    except Problem as refusal:
+        _record(services, verified, refusal)
+        raise
+
+
+def _record(services: Services, verified: VerifiedRequest, refusal: Problem) -> None:
     with services.transaction() as session:
         service.record_refusal(services, session, verified, refusal)

@@ -7,6 +7,7 @@ commit. What goes to other banks waits in the outbox, and `outcomes.py` records 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -26,7 +27,7 @@ from app.payments.ledger import Account
 from app.payments.lifecycle import StepNotAllowed
 from app.payments.messages import BalanceDocument, CancelDocument, PaymentDocument, StatusDocument
 from app.payments.models import AccountKind, LedgerAccount, PaymentInstruction
-from app.payments.taking import Order, Repeated, take
+from app.payments.taking import Order, Outcomes, Repeated, take
 from app.problems import Conflict, NotFound, Problem
 from app.routing.documents import parse_document
 from app.wiring import Services
@@ -81,8 +82,13 @@ def pay(services: Services, session: Session, verified: VerifiedRequest) -> Gate
 def pay_together(services: Services, session: Session, orders: Sequence[Order]) -> list[GatewayAnswer | Problem]:
     """Carry out a group of payments in one transaction; each has its own answer or refusal, as of `pay`."""
     at = services.clock()
+    return tell_outcomes(session, take(services, session, orders, at), at)
+
+
+def tell_outcomes(session: Session, outcomes: Outcomes, at: datetime) -> list[GatewayAnswer | Problem]:
+    """The answer to each order of a group."""
     answers: list[GatewayAnswer | Problem] = []
-    for outcome in take(services, session, orders, at):
+    for outcome in outcomes:
         if isinstance(outcome, Problem):
             answers.append(outcome)
         elif isinstance(outcome, Repeated):

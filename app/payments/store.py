@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
+from app.journal.leaves import Entry
 from app.payments.ledger import Account, Transfer
 
 # Columns of payment_instructions in the order of the tuples in `GroupWrite.instructions`, with their PostgreSQL types.
@@ -63,11 +65,68 @@ class Claim:
         return self.tenant_id, self.instruction_id
 
 
-class Store(Protocol):
-    """Reads lock what they must lock in the order of their keys, so that two groups cannot wait for each other."""
+@dataclass(slots=True)
+class Spend:
+    """What one request may use once: the nonce of its message and, where it got so far, the content inside.
 
-    def claim_names(self, claims: Sequence[Claim]) -> set[str]:
-        """Take names; gives the payment ids whose names were free. Waits for whoever is taking the same name now."""
+    Digests by `once.digest_of`; each must be remembered until its time.
+    """
+
+    nonce: bytes
+    nonce_until: datetime
+    content: bytes | None = None
+    content_until: datetime | None = None
+
+    def add_content(self, digest: bytes, until: datetime) -> None:
+        """The content was reached and is good."""
+        self.content, self.content_until = digest, until
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Which of the two were used for the first time. Content is looked at only where the nonce was fresh."""
+
+    nonce: bool
+    content: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a group must do and read before anything is decided.
+
+    `counted` names a quota for every spend; `window` is the quotas' window.
+    """
+
+    spends: Sequence[Spend]
+    counted: Sequence[str]
+    window: int
+    claims: Sequence[Claim]
+    accounts: Collection[str]
+    uses: Collection[Use]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The answers, in the order of what was asked; accounts and uses are locked until the transaction ends.
+
+    `free` has the payment ids whose names were free. Whoever is taking the same name now was waited for.
+    """
+
+    fresh: list[Fresh]
+    counts: list[int]
+    free: set[str]
+    accounts: Mapping[str, Account]
+    used: dict[Use, int]
+
+
+class Store(Protocol):
+    """Locks are taken in one order, kind by kind and key by key, so that two groups cannot wait for each other."""
+
+    def open_group(self, opening: Opening) -> Opened:
+        """Spend, count, claim and lock for a whole group."""
+
+    def uncount_requests(self, names: Sequence[str], window: int) -> None:
+        """Take back what `open_group` counted for requests that turned out not to be fresh."""
 
     def give_names_back(self, claims: Sequence[Claim]) -> None:
         """Free names taken in this transaction, for instructions that are refused and leave nothing behind."""
@@ -75,11 +134,8 @@ class Store(Protocol):
     def find_names(self, names: Collection[Name]) -> Mapping[Name, Claim]:
         """Who bears a name."""
 
-    def lock_accounts(self, numbers: Collection[str]) -> Mapping[str, Account]:
-        """Customers' accounts, locked until the transaction ends."""
-
-    def lock_use(self, uses: Collection[Use]) -> dict[Use, int]:
-        """What authorizations have used of their days, in fen, locked until the transaction ends."""
+    def writing(self) -> AbstractContextManager[object]:
+        """Within it nothing is read, so that statements need not wait for each other's end."""
 
     def set_use(self, used: Mapping[Use, int]) -> None:
         """Keep what was used, under the lock of `lock_use`."""
@@ -92,6 +148,9 @@ class Store(Protocol):
 
     def add_dispatches(self, rows: Sequence[tuple[str, datetime, bool]], at: datetime) -> None:
         """Outbox rows: payment id, when it may leave, and whether it waits for its channel to open."""
+
+    def add_entry(self, entry: Entry, at: datetime) -> None:
+        """One leaf of the journal."""
 
 
 def store_of(session: Session) -> Store:

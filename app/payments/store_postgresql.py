@@ -5,15 +5,19 @@ The texts are constant, so the driver prepares each of them once per connection.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
+import psycopg
 from sqlalchemy import Connection
 
 from app.db import new_id
+from app.journal.leaves import Entry
 from app.payments.ledger import Account, Transfer
-from app.payments.store import INSTRUCTION_COLUMNS, Claim, Name, Use
+from app.payments.store import INSTRUCTION_COLUMNS, Claim, Fresh, Name, Opened, Opening, Spend, Use
 
 _ARRAYS = ", ".join(f"%s::{'text' if kind == 'json' else kind}[]" for kind in INSTRUCTION_COLUMNS.values())
 _SELECTED = ", ".join(f"{name}::json" if kind == "json" else name for name, kind in INSTRUCTION_COLUMNS.items())
@@ -22,6 +26,32 @@ _INSERT_INSTRUCTIONS = (
     f"INSERT INTO payment_instructions ({_COLUMNS}, received_at, updated_at) "  # noqa: S608
     f"SELECT {_SELECTED}, %s::timestamptz, %s::timestamptz FROM unnest({_ARRAYS}) AS fresh({_COLUMNS})"
 )
+_SPEND = """
+WITH given AS (
+    SELECT * FROM unnest(%s::bytea[], %s::timestamptz[], %s::bytea[], %s::timestamptz[])
+    AS given(nonce, nonce_until, content, content_until)
+), nonces AS (
+    INSERT INTO spent (kind, digest, expires_at) SELECT 'message-nonce', nonce, nonce_until FROM given ORDER BY nonce
+    ON CONFLICT DO NOTHING RETURNING digest
+), contents AS (
+    INSERT INTO spent (kind, digest, expires_at) SELECT 'content-jti', content, content_until
+    FROM given JOIN nonces ON digest = nonce WHERE content IS NOT NULL ORDER BY content
+    ON CONFLICT DO NOTHING RETURNING digest
+)
+SELECT digest FROM nonces UNION ALL SELECT digest FROM contents
+"""
+_COUNT_REQUESTS = """
+INSERT INTO rate_windows (name, "window", used)
+SELECT name, %s, used FROM unnest(%s::text[], %s::int[]) AS fresh(name, used) ORDER BY name
+ON CONFLICT (name) DO UPDATE SET "window" = excluded."window", used = excluded.used
+    + CASE WHEN rate_windows."window" = excluded."window" THEN rate_windows.used ELSE 0 END
+RETURNING name, used
+"""
+_UNCOUNT = """
+UPDATE rate_windows SET used = rate_windows.used - fresh.used
+FROM unnest(%s::text[], %s::int[]) AS fresh(name, used)
+WHERE rate_windows.name = fresh.name AND rate_windows."window" = %s
+"""
 _CLAIM_NAMES = """
 INSERT INTO payment_names (tenant_id, instruction_id, payment_id, document_sha256)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS fresh(tenant, name, payment, digest)
@@ -59,19 +89,48 @@ INSERT INTO payment_outbox (id, kind, subject, state, due_at, deferred, created_
 SELECT id, 'dispatch', payment, 'waiting', due, deferred, %s::timestamptz
 FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::bool[]) AS fresh(id, payment, due, deferred)
 """
+_INSERT_ENTRY = """
+INSERT INTO journal_entries (at, kind, subject, actor, leaf)
+VALUES (%(at)s::timestamptz, %(kind)s, %(subject)s, %(actor)s, %(leaf)s)
+"""
 
 
 class PostgresqlStore:
     """See Store."""
 
     def __init__(self, connection: Connection) -> None:
-        self._cursor = connection.connection.cursor()
+        self._driver: psycopg.Connection[Any] = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+        self._cursor = self._driver.cursor()
 
-    def claim_names(self, claims: Sequence[Claim]) -> set[str]:
+    def open_group(self, opening: Opening) -> Opened:
+        """See Store. One round trip."""
+        counts = Counter(opening.counted)
+        with self._driver.pipeline():
+            spent = self._ask(_SPEND, _spend_columns(opening.spends), opening.spends)
+            counted = self._ask(_COUNT_REQUESTS, [opening.window, _array(counts), _array(counts.values())], counts)
+            claimed = self._ask(_CLAIM_NAMES, _claim_columns(opening.claims), opening.claims)
+            used = self._ask(_LOCK_USE, _two(opening.uses), opening.uses)
+            accounts = self._ask(_LOCK_ACCOUNTS, [_array(opening.accounts)], opening.accounts)
+        return Opened(
+            _fresh(opening.spends, {bytes(row[0]) for row in spent}),
+            _share_out(opening.counted, {name: total - counts[name] for name, total in counted}),
+            {row[0] for row in claimed},
+            {row[0]: Account(*row) for row in accounts},
+            {(row[0], row[1]): row[2] for row in used},
+        )
+
+    def writing(self) -> AbstractContextManager[object]:
         """See Store."""
-        columns = zip(*((c.tenant_id, c.instruction_id, c.payment_id, c.document_sha256) for c in claims), strict=True)
-        self._cursor.execute(_CLAIM_NAMES, [list(column) for column in columns])
-        return {row[0] for row in self._cursor.fetchall()}
+        return self._driver.pipeline()
+
+    def _ask(self, statement: str, parameters: Sequence[Any], wanted: Collection[object]) -> Iterable[tuple[Any, ...]]:
+        """To be read when the pipeline has ended; nothing is asked where nothing is wanted."""
+        return self._driver.cursor().execute(statement, parameters) if wanted else ()
+
+    def uncount_requests(self, names: Sequence[str], window: int) -> None:
+        """See Store."""
+        counts = Counter(names)
+        self._cursor.execute(_UNCOUNT, [_array(counts), _array(counts.values()), window])
 
     def give_names_back(self, claims: Sequence[Claim]) -> None:
         """See Store."""
@@ -82,23 +141,13 @@ class PostgresqlStore:
         self._cursor.execute(_FIND_NAMES, _two(names))
         return {(row[0], row[1]): Claim(*row) for row in self._cursor.fetchall()}
 
-    def lock_accounts(self, numbers: Collection[str]) -> Mapping[str, Account]:
-        """See Store."""
-        self._cursor.execute(_LOCK_ACCOUNTS, [list(numbers)])
-        return {row[0]: Account(*row) for row in self._cursor.fetchall()}
-
-    def lock_use(self, uses: Collection[Use]) -> dict[Use, int]:
-        """See Store."""
-        self._cursor.execute(_LOCK_USE, _two(uses))
-        return {(row[0], row[1]): row[2] for row in self._cursor.fetchall()}
-
     def set_use(self, used: Mapping[Use, int]) -> None:
         """See Store."""
-        self._cursor.execute(_SET_USE, [*_two(used), list(used.values())])
+        self._cursor.execute(_SET_USE, [*_two(used), _array(used.values())])
 
     def add_instructions(self, rows: Sequence[tuple[Any, ...]], at: datetime) -> None:
         """See Store."""
-        self._cursor.execute(_INSERT_INSTRUCTIONS, [at, at, *map(list, zip(*rows, strict=True))])
+        self._cursor.execute(_INSERT_INSTRUCTIONS, [at, at, *map(_array, zip(*rows, strict=True))])
 
     def add_transfers(self, transfers: Sequence[Transfer], at: datetime) -> None:
         """See Store."""
@@ -106,14 +155,60 @@ class PostgresqlStore:
             (f"{t.payment_id}-{t.kind}", t.payment_id, t.kind.value, t.debit_account, t.credit_account, t.amount_minor)
             for t in transfers
         ]
-        self._cursor.execute(_INSERT_TRANSFERS, [at, *map(list, zip(*rows, strict=True))])
+        self._cursor.execute(_INSERT_TRANSFERS, [at, *map(_array, zip(*rows, strict=True))])
 
     def add_dispatches(self, rows: Sequence[tuple[str, datetime, bool]], at: datetime) -> None:
         """See Store."""
         ids = [new_id() for _ in rows]
-        self._cursor.execute(_INSERT_DISPATCHES, [at, ids, *map(list, zip(*rows, strict=True))])
+        self._cursor.execute(_INSERT_DISPATCHES, [at, _array(ids), *map(_array, zip(*rows, strict=True))])
+
+    def add_entry(self, entry: Entry, at: datetime) -> None:
+        """See Store."""
+        self._cursor.execute(_INSERT_ENTRY, entry.columns(at))
 
 
-def _two(pairs: Collection[tuple[Any, Any]]) -> list[list[Any]]:
-    first, second = zip(*pairs, strict=True)
-    return [list(first), list(second)]
+def _array(values: Iterable[Any]) -> str:
+    """A literal of PostgreSQL's arrays. The driver's own goes element by element through regular expressions."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, bytes):
+        return f'"\\\\x{value.hex()}"'
+    return "NULL" if value is None else str(value)
+
+
+def _two(pairs: Collection[tuple[Any, Any]]) -> list[str]:
+    return [_array(pair[place] for pair in pairs) for place in (0, 1)]
+
+
+def _spend_columns(spends: Sequence[Spend]) -> list[str]:
+    firsts = {spend.nonce: spend for spend in reversed(spends)}  # of equal ones the first
+    rows = ((s.nonce, s.nonce_until, s.content, s.content_until) for s in firsts.values())
+    return [_array(column) for column in zip(*rows, strict=True)]
+
+
+def _claim_columns(claims: Sequence[Claim]) -> list[str]:
+    rows = ((c.tenant_id, c.instruction_id, c.payment_id, c.document_sha256) for c in claims)
+    return [_array(column) for column in zip(*rows, strict=True)]
+
+
+def _fresh(spends: Sequence[Spend], unused: set[bytes]) -> list[Fresh]:
+    found = []
+    for spend in spends:
+        fresh = spend.nonce in unused
+        content = fresh and (spend.content is None or spend.content in unused)
+        unused -= {spend.nonce, spend.content or b""} if fresh else set()
+        found.append(Fresh(fresh, content))
+    return found
+
+
+def _share_out(names: Sequence[str], used: dict[str, int]) -> list[int]:
+    """Of equal names each has one more than the one before."""
+    found = []
+    for name in names:
+        used[name] += 1
+        found.append(used[name])
+    return found

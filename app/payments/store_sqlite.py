@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -10,8 +11,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from app.db import new_id
+from app.journal.leaves import Entry
 from app.payments.ledger import Account, Transfer, transfer_row
-from app.payments.store import INSTRUCTION_COLUMNS, Claim, Name, Use
+from app.payments.store import INSTRUCTION_COLUMNS, Claim, Fresh, Name, Opened, Opening, Spend, Use
 
 T = TypeVar("T")
 
@@ -26,8 +28,52 @@ class SqliteStore:
     def __init__(self, connection: Connection) -> None:
         self._cursor = connection.connection.cursor()
 
-    def claim_names(self, claims: Sequence[Claim]) -> set[str]:
+    def open_group(self, opening: Opening) -> Opened:
         """See Store."""
+        return Opened(
+            self._spend_all(opening.spends),
+            self._count_requests(opening.counted, opening.window),
+            self._claim_names(opening.claims),
+            self._read_accounts(opening.accounts),
+            self._read_use(opening.uses),
+        )
+
+    def writing(self) -> AbstractContextManager[object]:
+        """See Store."""
+        return nullcontext()
+
+    def _spend_all(self, spends: Sequence[Spend]) -> list[Fresh]:
+        found = []
+        for spend in spends:
+            fresh = self._spend("message-nonce", spend.nonce, spend.nonce_until)
+            content = fresh and (
+                spend.content is None
+                or spend.content_until is None
+                or self._spend("content-jti", spend.content, spend.content_until)
+            )
+            found.append(Fresh(fresh, content))
+        return found
+
+    def _spend(self, kind: str, digest: bytes, until: datetime) -> bool:
+        self._cursor.execute(
+            "INSERT INTO spent (kind, digest, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (kind, digest, _moment(until)),
+        )
+        return self._cursor.rowcount == 1
+
+    def _count_requests(self, names: Sequence[str], window: int) -> list[int]:
+        counts = []
+        for name in names:
+            row = self._cursor.execute(
+                "INSERT INTO rate_windows (name, window, used) VALUES (?, ?, 1) ON CONFLICT (name) DO UPDATE SET "
+                "used = CASE WHEN window = excluded.window THEN used + 1 ELSE 1 END, window = excluded.window "
+                "RETURNING used",
+                (name, window),
+            ).fetchone()
+            counts.append(row[0])
+        return counts
+
+    def _claim_names(self, claims: Sequence[Claim]) -> set[str]:
         taken = set()
         for claim in claims:
             self._cursor.execute(
@@ -38,6 +84,11 @@ class SqliteStore:
             if self._cursor.rowcount == 1:
                 taken.add(claim.payment_id)
         return taken
+
+    def uncount_requests(self, names: Sequence[str], window: int) -> None:
+        """See Store."""
+        statement = "UPDATE rate_windows SET used = used - 1 WHERE name = ? AND window = ?"
+        self._cursor.executemany(statement, [(name, window) for name in names])
 
     def give_names_back(self, claims: Sequence[Claim]) -> None:
         """See Store."""
@@ -57,8 +108,7 @@ class SqliteStore:
                 found[tenant_id, instruction_id] = Claim(tenant_id, instruction_id, *row)
         return found
 
-    def lock_accounts(self, numbers: Collection[str]) -> Mapping[str, Account]:
-        """See Store."""
+    def _read_accounts(self, numbers: Collection[str]) -> Mapping[str, Account]:
         accounts = {}
         for some in _chunks(sorted(numbers)):
             self._cursor.execute(
@@ -69,8 +119,7 @@ class SqliteStore:
             accounts.update({row[0]: Account(*row) for row in self._cursor.fetchall()})
         return accounts
 
-    def lock_use(self, uses: Collection[Use]) -> dict[Use, int]:
-        """See Store."""
+    def _read_use(self, uses: Collection[Use]) -> dict[Use, int]:
         used = dict.fromkeys(uses, 0)
         for authorization_id, day in uses:
             row = self._cursor.execute(
@@ -112,6 +161,14 @@ class SqliteStore:
             "INSERT INTO payment_outbox (id, kind, subject, state, due_at, deferred, created_at) "
             "VALUES (?, 'dispatch', ?, 'waiting', ?, ?, ?)",
             [(new_id(), payment_id, _moment(due_at), deferred, _moment(at)) for payment_id, due_at, deferred in rows],
+        )
+
+    def add_entry(self, entry: Entry, at: datetime) -> None:
+        """See Store."""
+        row = entry.columns(at) | {"at": _moment(at)}
+        self._cursor.execute(
+            "INSERT INTO journal_entries (at, kind, subject, actor, leaf) VALUES (:at, :kind, :subject, :actor, :leaf)",
+            row,
         )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.db import new_id
 from app.gateway.problems import InvalidDocument, LimitExceeded
+from app.journal.leaves import Entry
 from app.oauth.authorizations import StandingAuthorization
 from app.payments import approvals
 from app.payments.channels import BEIJING, Channel
@@ -31,7 +32,7 @@ from app.payments.problems import CalendarMissing
 from app.payments.risk import Outcome, assess
 from app.payments.risk_facts import Movement, RiskFacts, gather, remember
 from app.payments.risk_lists import policy_in_force
-from app.payments.store import Claim, Store, Use, store_of
+from app.payments.store import Claim, Name, Opened, Opening, Spend, Store, Use, store_of
 from app.problems import Conflict, Fault, Problem
 from app.routing.problems import DirectoryMissing
 from app.routing.recognition import Recogniser, Resolution
@@ -121,13 +122,16 @@ Outcomes = list[Taken | Repeated | Problem]
 def take(services: Services, session: Session, orders: Sequence[Order], at: datetime) -> Outcomes:
     """Take a group of orders in the caller's transaction; one outcome for each, in order.
 
-    A Problem (InvalidDocument, Conflict, LimitExceeded, CalendarMissing) leaves nothing behind for its order and
-    concerns no other. Raises DirectoryMissing where a payee's bank must be looked up and no directory is there.
+    A Problem (InvalidDocument, Conflict, LimitExceeded, CalendarMissing, DirectoryMissing) leaves nothing behind for
+    its order and concerns no other.
     """
-    return _Group(services, session, orders, at).take()
+    group = Group(services, session, orders, at)
+    return group.take(store_of(session).open_group(group.opening()))
 
 
-class _Group:
+class Group:
+    """Orders on their way. What must be locked and read is asked for by `opening`, once; `take` decides and writes."""
+
     def __init__(self, services: Services, session: Session, orders: Sequence[Order], at: datetime) -> None:
         self._services = services
         self._session = session
@@ -136,15 +140,36 @@ class _Group:
         self._at = at
         self._day: date = at.astimezone(BEIJING).date()
         self._orders = orders
-        self._outcomes: Outcomes = []
         self._policy = policy_in_force(services, session.connection())
         self._refused: dict[str, Problem] = {}
         self._used: dict[Use, int] = {}
+        self._firsts: dict[Name, Taken] = {}  # of several orders of one name the first
+        for order in orders:
+            self._firsts.setdefault((order.tenant_id, order.terms.instruction_id), Taken(order, new_id()))
+        self._resolved = self._find_banks(self._firsts.values())
 
-    def take(self) -> Outcomes:
-        fresh = self._claim()
-        resolved = self._find_banks(fresh)
-        accounts = self._core.lock(_accounts_of(fresh, resolved)) if fresh else {}
+    def opening(self, spends: Sequence[Spend] = (), counted: Sequence[str] = (), window: int = 0) -> Opening:
+        """What the group needs of the database before it is taken, with what its requests spend besides."""
+        taken = self._firsts.values()
+        return Opening(
+            spends=spends,
+            counted=counted,
+            window=window,
+            claims=[each.claim for each in taken],
+            accounts=_accounts_of(taken, self._resolved),
+            uses={self._use(each) for each in taken},
+        )
+
+    def give_up(self, opened: Opened) -> None:
+        """Free what was claimed; the group is made anew without those of its requests that were refused."""
+        if claims := [each.claim for each in self._firsts.values() if each.payment_id in opened.free]:
+            self._store.give_names_back(claims)
+
+    def take(self, opened: Opened) -> Outcomes:
+        """Decide and write; one outcome for each order."""
+        accounts, self._used = opened.accounts, opened.used
+        fresh = [each for each in self._firsts.values() if each.payment_id in opened.free]
+        outcomes = self._compare_names(opened.free)
         for taken in fresh:
             if faults := _faults(taken.order, accounts, self._at):
                 self._refused[taken.payment_id] = InvalidDocument(f"{len(faults)} faults", faults=tuple(faults))
@@ -154,46 +179,43 @@ class _Group:
         facts = gather(self._session.connection(), movements)
         available = {number: account.available_minor for number, account in accounts.items()}
         for taken, risk in zip(passed, facts, strict=True):
-            self._decide(taken, risk, resolved[taken.payment_id], accounts, available)
+            self._decide(taken, risk, accounts, available)
         kept = self._standing(passed)
-        self._write(kept)
         moved = {taken.payment_id for taken in kept if taken.state in MONEY_MOVED}
-        remember(
-            self._session.connection(),
-            [movement for taken, movement in zip(passed, movements, strict=True) if taken.payment_id in moved],
-        )
-        if given_back := [taken.claim for taken in fresh if taken.payment_id in self._refused]:
-            self._store.give_names_back(given_back)
-        return [
-            self._refused.get(each.payment_id, each) if isinstance(each, Taken) else each for each in self._outcomes
-        ]
+        with self._store.writing():
+            self._write(kept)
+            remember(
+                self._session.connection(),
+                [movement for taken, movement in zip(passed, movements, strict=True) if taken.payment_id in moved],
+            )
+            if given_back := [taken.claim for taken in fresh if taken.payment_id in self._refused]:
+                self._store.give_names_back(given_back)
+        for taken in kept:
+            if taken.state is State.HELD:
+                self._hold(taken)
+        return [self._refused.get(each.payment_id, each) if isinstance(each, Taken) else each for each in outcomes]
+
+    def _compare_names(self, free: set[str]) -> Outcomes:
+        """Whoever comes later under a name, in this group or ever, hears what the first heard."""
+        borne = [name for name, each in self._firsts.items() if each.payment_id not in free]
+        earlier = self._store.find_names(borne) if borne else {}
+        outcomes: Outcomes = []
+        for order in self._orders:
+            name = order.tenant_id, order.terms.instruction_id
+            bearer, first = earlier.get(name), self._firsts[name]
+            if order.document_sha256 != (bearer or first.claim).document_sha256:
+                outcomes.append(Conflict("the instruction_id names a different document"))
+            else:
+                outcomes.append(Repeated(bearer.payment_id) if bearer else first)
+        return outcomes
 
     def _standing(self, some: Iterable[Taken]) -> list[Taken]:
         return [taken for taken in some if taken.payment_id not in self._refused]
 
-    def _claim(self) -> list[Taken]:
-        """Take the names; whoever comes later, in this group or ever, hears what the first heard."""
-        firsts: dict[tuple[str, str], Taken] = {}
-        taken = []
-        for order in self._orders:
-            each = Taken(order, new_id())
-            taken.append(firsts.setdefault(each.claim.name, each))
-        free = self._store.claim_names([each.claim for each in firsts.values()]) if firsts else set()
-        borne = [name for name, each in firsts.items() if each.payment_id not in free]
-        earlier = self._store.find_names(borne) if borne else {}
-        for order, first in zip(self._orders, taken, strict=True):
-            bearer = earlier.get(first.claim.name)
-            digest = bearer.document_sha256 if bearer else first.order.document_sha256
-            if order.document_sha256 != digest:
-                self._outcomes.append(Conflict("the instruction_id names a different document"))
-            else:
-                self._outcomes.append(Repeated(bearer.payment_id) if bearer else first)
-        return [each for each in firsts.values() if each.payment_id in free]
-
-    def _find_banks(self, fresh: Iterable[Taken]) -> dict[str, Resolution | NotRoutable | None]:
+    def _find_banks(self, some: Iterable[Taken]) -> dict[str, Resolution | NotRoutable | None]:
         recogniser: Recogniser | None = None
         found: dict[str, Resolution | NotRoutable | None] = {}
-        for taken in fresh:
+        for taken in some:
             payee = taken.order.terms.payee
             try:
                 if recogniser is None and names_a_bank(payee):
@@ -208,8 +230,7 @@ class _Group:
 
     def _check_limits(self, standing: Sequence[Taken]) -> None:
         """Count against the limits of the authorizations, one after another, under their lock."""
-        uses = {self._use(taken) for taken in standing}
-        self._used = used = self._store.lock_use(uses) if uses else {}
+        used = self._used
         for taken in standing:
             limits, amount = taken.order.authorization.limits, taken.order.terms.amount_minor
             if amount > limits["single_minor"]:
@@ -228,12 +249,12 @@ class _Group:
         self,
         taken: Taken,
         risk: RiskFacts,
-        resolved: Resolution | NotRoutable | None,
         accounts: Mapping[str, Account],
         available: dict[str, int],
     ) -> None:
         """Risk, route, funds: what becomes of one instruction. Changes `available` where money moves."""
         terms, payer = taken.order.terms, taken.order.terms.payer_account
+        resolved = self._resolved[taken.payment_id]
         verdict = assess(risk, self._policy)
         told = {"risk": verdict.to_json()}
         try:
@@ -283,10 +304,7 @@ class _Group:
         if leaving:
             rows = [dispatch_of(taken.payment_id, taken.route, self._at) for taken in leaving]
             self._store.add_dispatches(rows, self._at)
-        for taken in kept:
-            if taken.state is State.HELD:
-                self._hold(taken)
-        self._journal(kept, group_id)
+        self._store.add_entry(_journal_entry(kept, group_id), self._at)
 
     def _hold(self, taken: Taken) -> None:
         order = taken.order
@@ -301,17 +319,6 @@ class _Group:
             at=self._at,
         )
 
-    def _journal(self, kept: Sequence[Taken], group_id: str) -> None:
-        """One leaf for the group, which its members name by `group_id`; the digest is of one line for each of them."""
-        applications = {taken.order.application_id for taken in kept}
-        self._services.journal.append(
-            self._session,
-            "payments",
-            subject=group_id,
-            actor=applications.pop() if len(applications) == 1 else "platforms",
-            body={"payments": len(kept), "sha256": group_digest([_line(taken) for taken in kept])},
-        )
-
 
 def group_digest(lines: Iterable[str]) -> str:
     """What the journal's leaf says of a group: SHA-256 over its members' lines in the order of their references."""
@@ -321,6 +328,14 @@ def group_digest(lines: Iterable[str]) -> str:
 def group_line(payment_id: str, state: str, document_sha256: str, authorization_id: str) -> str:
     """One member of a group, in the state in which it was answered."""
     return f"{payment_id} {state} {document_sha256} {authorization_id}\n"
+
+
+def _journal_entry(kept: Sequence[Taken], group_id: str) -> Entry:
+    """One leaf for the group, which its members name by `group_id`; the digest is of one line for each of them."""
+    applications = {taken.order.application_id for taken in kept}
+    actor = applications.pop() if len(applications) == 1 else "platforms"
+    digest = group_digest(_line(taken) for taken in kept)
+    return Entry("payments", group_id, actor, {"payments": len(kept), "sha256": digest})
 
 
 def movement_of(order: Order, at: datetime, *, first: bool = True) -> Movement:

@@ -35,9 +35,13 @@ def parse_document(data: bytes, model: type[DocumentType], limit: int = MAX_DOCU
     except InvalidJson as exc:
         raise InvalidDocument(exc.reason, faults=(Fault(exc.pointer, "not-json"),)) from exc
     except ValidationError as exc:
-        errors = exc.errors(include_url=False, include_context=False, include_input=False)
-        faults = tuple(Fault(_pointer(error["loc"]), _reason(error["type"])) for error in errors[:MAX_FAULTS])
-        raise InvalidDocument(f"{len(errors)} faults", faults=faults) from exc
+        raise InvalidDocument(f"{exc.error_count()} faults", faults=faults_of(exc)) from exc
+
+
+def faults_of(error: ValidationError) -> tuple[Fault, ...]:
+    """The first faults that a model found."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    return tuple(Fault(_pointer(each["loc"]), _reason(each["type"])) for each in errors[:MAX_FAULTS])
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:

@@ -1,0 +1,269 @@
+"""Batches and payrolls (代发工资): up to 10,000 payments in one signed document.
+
+The batch is durable before its first item is taken. Its items are then taken in chunks, each in a transaction of its
+own that also keeps their results and where to go on. Other requests come in between, and after a crash whoever comes
+next (the same document again, or the job) goes on at the first item that was not taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from sqlalchemy import insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.db import new_id
+from app.gateway.answers import GatewayAnswer
+from app.oauth.authorizations import StandingAuthorization, get_standing_cached
+from app.payments import ledger
+from app.payments.instructions import signed_request
+from app.payments.messages import BatchDocument, BatchItem, BatchStatusDocument, PaymentDocument
+from app.payments.models import BatchState, PaymentBatch, PaymentBatchResult, PaymentInstruction
+from app.payments.taking import Order, Repeated, Taken, take
+from app.problems import Conflict, Fault, NotFound, Problem
+from app.routing.documents import faults_of, parse_document
+from app.wiring import Services
+
+if TYPE_CHECKING:
+    from app.gateway.verify import VerifiedRequest
+
+CHUNK = 250  # items of one transaction: some tens of milliseconds, in which nobody else is served
+MAX_BATCH = 4 * 1024 * 1024  # octets of the document
+ABANDONED = timedelta(seconds=30)  # after which the job goes on where a process ended
+_OK = 200
+
+Result = dict[str, Any]
+
+
+def receive(services: Services, session: Session, verified: VerifiedRequest) -> str:
+    """Make a batch durable; gives its id. The same document again gives the same.
+
+    Raises InvalidDocument (the batch as a whole), Conflict (another document under this name), NotFound (the account).
+    """
+    document = parse_document(verified.document, BatchDocument, limit=MAX_BATCH)
+    signed, at = signed_request(verified), services.clock()
+    tenant_id = signed.authorization.enterprise_tenant_id
+    row = {
+        "id": new_id(),
+        "tenant_id": tenant_id,
+        "batch_id": document.batch_id,
+        "kind": document.kind,
+        "document": verified.document,
+        "document_sha256": verified.document_sha256,
+        "content_jti": signed.content_jti,
+        "application_id": verified.application_id,
+        "authorization_id": signed.authorization.id,
+        "product_x5t_s256": signed.product_x5t_s256,
+        "payer_account": document.payer_account,
+        "state": BatchState.RECEIVED,
+        "items": len(document.items),
+        "next_position": 0,
+        "received_at": at,
+        "updated_at": at,
+    }
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    claimed = dialect.insert(PaymentBatch).values(row).on_conflict_do_nothing().returning(PaymentBatch.id)
+    if session.scalar(claimed) is not None:
+        body = {"document_sha256": verified.document_sha256, "items": len(document.items), "kind": document.kind}
+        services.journal.append(
+            session, "payment-batch", subject=str(row["id"]), actor=verified.application_id, body=body
+        )
+        return str(row["id"])
+    earlier = _find(session, tenant_id, document.batch_id)
+    if earlier is None or earlier.document_sha256 != verified.document_sha256:
+        raise Conflict("the batch_id names a different document")
+    return earlier.id
+
+
+def work(services: Services, reference: str, authorization: StandingAuthorization) -> None:
+    """Take all items that were not taken yet, chunk by chunk; several processes may try at once."""
+    document: BatchDocument | None = None
+    while True:
+        with services.transaction() as session:
+            batch = session.get_one(PaymentBatch, reference, with_for_update=True, populate_existing=True)
+            if batch.state == BatchState.FINISHED:
+                return
+            document = document or parse_document(batch.document, BatchDocument, limit=MAX_BATCH)
+            _take_chunk(services, session, batch, document, authorization)
+        time.sleep(0)  # others are served between two chunks
+
+
+def answer(session: Session, reference: str, first: int = 0, count: int | None = None) -> GatewayAnswer:
+    """What became of the items, as it was answered for ever; of a batch that is being taken, as far as it is."""
+    batch = session.get_one(PaymentBatch, reference)
+    results = list(_results(session, reference, first, count))
+    body = {
+        "batch_id": batch.batch_id,
+        "bank_reference": batch.id,
+        "state": batch.state,
+        "items": batch.items,
+        "taken": batch.next_position,
+        "received_at": batch.received_at.isoformat(),
+        "results": results,
+    }
+    return GatewayAnswer(_OK, body, {"payer_account": batch.payer_account, "currency": "CNY"})
+
+
+def status(services: Services, session: Session, verified: VerifiedRequest) -> GatewayAnswer:
+    """Where a batch stands, with the results of up to 1,000 items. Raises InvalidDocument, NotFound."""
+    asked = parse_document(verified.document, BatchStatusDocument)
+    batch = _find(session, signed_request(verified).authorization.enterprise_tenant_id, asked.batch_id)
+    if batch is None:
+        raise NotFound("there is no such batch")
+    told = answer(session, batch.id, asked.from_position, 1000)
+    accounts = ledger.read_accounts(session, [batch.payer_account])
+    available = accounts[batch.payer_account].available_minor if accounts else None
+    return GatewayAnswer(_OK, told.body, {**(told.sealed or {}), "available_balance_minor": available})
+
+
+def resume_batches(services: Services) -> int:
+    """Go on with batches whose process ended in the middle; the jobs process calls it. Returns how many."""
+    abandoned = select(PaymentBatch.id, PaymentBatch.authorization_id).where(
+        PaymentBatch.state == BatchState.RECEIVED, PaymentBatch.updated_at < services.clock() - ABANDONED
+    )
+    with services.reading() as session:
+        found = session.execute(abandoned.limit(10)).all()
+    for reference, authorization_id in found:
+        try:
+            authorization = get_standing_cached(services, authorization_id)
+        except NotFound:
+            _end(services, reference, "authorization-ended")
+            continue
+        work(services, reference, authorization)
+    return len(found)
+
+
+def _take_chunk(
+    services: Services,
+    session: Session,
+    batch: PaymentBatch,
+    document: BatchDocument,
+    authorization: StandingAuthorization,
+) -> None:
+    first = batch.next_position
+    items = document.items[first : first + CHUNK]
+    results: list[Result | None] = []
+    orders: list[Order] = []
+    for position, item in enumerate(items, first):
+        order = _order(batch, document, position, item, authorization)
+        results.append(order if isinstance(order, dict) else None)
+        if isinstance(order, Order):
+            orders.append(order)
+    outcomes = iter(take(services, session, orders, services.clock()))
+    told = [
+        result if result is not None else _result(session, position, document, next(outcomes))
+        for position, result in enumerate(results, first)
+    ]
+    session.execute(insert(PaymentBatchResult).values(batch_id=batch.id, position=first, results=told))
+    batch.next_position = first + len(items)
+    batch.updated_at = services.clock()
+    if batch.next_position >= batch.items:
+        batch.state = BatchState.FINISHED
+
+
+def _order(
+    batch: PaymentBatch, document: BatchDocument, position: int, item: Any, authorization: StandingAuthorization
+) -> Order | Result:
+    """The order of one item, or why it is none."""
+    try:
+        checked = BatchItem.model_validate(item)
+    except ValidationError as exc:
+        named = item.get("instruction_id") if isinstance(item, dict) else None
+        return _refusal(position, named, "invalid-document", faults_of(exc))
+    terms = PaymentDocument.model_construct(
+        instruction_id=checked.instruction_id,
+        amount_minor=checked.amount_minor,
+        currency=document.currency,
+        payer_account=document.payer_account,
+        payee=checked.payee,
+        purpose=checked.purpose or document.purpose,
+        requested_at=document.requested_at if batch.next_position == 0 else None,
+    )
+    return Order(
+        tenant_id=batch.tenant_id,
+        terms=terms,
+        document=None,
+        document_sha256=_item_digest(document, item),
+        content_jti=batch.content_jti,
+        application_id=batch.application_id,
+        authorization=authorization,
+        product_x5t_s256=batch.product_x5t_s256,
+        batch_id=batch.id,
+        position=position,
+    )
+
+
+def _item_digest(document: BatchDocument, item: dict[str, Any]) -> str:
+    """What makes two items the same: their members, and of the batch what they share."""
+    shared = [document.payer_account, document.currency, document.purpose, item]
+    text = json.dumps(shared, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _result(session: Session, position: int, document: BatchDocument, outcome: Taken | Repeated | Problem) -> Result:
+    if isinstance(outcome, Problem):
+        named = document.items[position].get("instruction_id")
+        return _refusal(position, named, outcome.code, outcome.faults)
+    if isinstance(outcome, Repeated):
+        payment = session.get_one(PaymentInstruction, outcome.payment_id)
+        state, reasons = payment.answer["state"], payment.answer["reasons"]
+        reference, instruction_id = payment.id, payment.instruction_id
+    else:
+        state, reasons = outcome.state.value, outcome.reasons
+        reference, instruction_id = outcome.payment_id, outcome.order.terms.instruction_id
+    result: Result = {
+        "position": position,
+        "instruction_id": instruction_id,
+        "bank_reference": reference,
+        "state": state,
+    }
+    return result | {"reasons": reasons} if reasons else result
+
+
+def _refusal(position: int, instruction_id: object, code: str, faults: Sequence[Fault]) -> Result:
+    """An item that leaves nothing behind; its name stays free. Pointers are those of the batch's document."""
+    prefix = f"/items/{position}"
+    result: Result = {
+        "position": position,
+        "state": "refused",
+        "code": code,
+        "faults": [{"pointer": prefix + fault.pointer, "reason": fault.reason} for fault in faults],
+    }
+    return result | {"instruction_id": instruction_id} if isinstance(instruction_id, str) else result
+
+
+def _results(session: Session, reference: str, first: int, count: int | None) -> Iterable[Result]:
+    chunks = select(PaymentBatchResult.results).where(
+        PaymentBatchResult.batch_id == reference, PaymentBatchResult.position > first - CHUNK
+    )
+    last = None if count is None else first + count
+    for results in session.scalars(chunks.order_by(PaymentBatchResult.position)):
+        for result in results:
+            if result["position"] >= first and (last is None or result["position"] < last):
+                yield result
+
+
+def _end(services: Services, reference: str, code: str) -> None:
+    """Refuse all items that were not taken: nobody may order them any more."""
+    with services.transaction() as session:
+        batch = session.get_one(PaymentBatch, reference, with_for_update=True, populate_existing=True)
+        if batch.state == BatchState.FINISHED:
+            return
+        for first in range(batch.next_position, batch.items, CHUNK):
+            positions = range(first, min(first + CHUNK, batch.items))
+            results = [_refusal(position, None, code, ()) for position in positions]
+            session.execute(insert(PaymentBatchResult).values(batch_id=reference, position=first, results=results))
+        batch.next_position, batch.state, batch.updated_at = batch.items, BatchState.FINISHED, services.clock()
+
+
+def _find(session: Session, tenant_id: str, batch_id: str) -> PaymentBatch | None:
+    return session.scalar(
+        select(PaymentBatch).where(PaymentBatch.tenant_id == tenant_id, PaymentBatch.batch_id == batch_id)
+    )

@@ -1,0 +1,56 @@
+"""`@protected_payment`: as `@protected(scope="payments")`, with the spending and the payment in one group commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from flask import Response, g, request
+from sqlalchemy import Engine
+
+from app.gateway.answers import GatewayAnswer, make_response
+from app.gateway.protect import _ATTRIBUTE, Protection, read_request
+from app.gateway.refusals import record_refusal
+from app.gateway.verify import Attempt, VerifiedRequest
+from app.payments import service
+from app.payments.admission import SCOPE, Admission, admit, carry_out
+from app.payments.committer import GroupCommitter
+from app.problems import Problem
+from app.wiring import Services, current_services
+
+_committers: WeakKeyDictionary[Engine, GroupCommitter[Admission]] = WeakKeyDictionary()
+
+
+def committer_of(services: Services) -> GroupCommitter[Admission]:
+    """The one that goes with this database in this process."""
+    return _committers.setdefault(services.engine, GroupCommitter(services, carry_out))
+
+
+def protected_payment(view: Callable[..., GatewayAnswer]) -> Callable[..., Response]:
+    """Let only verified requests in and pay what they order. `view` is for those whom another dialect has verified."""
+
+    @wraps(view)
+    def guarded(**path: Any) -> Response:
+        services = current_services()
+        attempt = g.gateway_attempt = Attempt(g.request_id)
+        verified, answer = take_in(services, attempt)
+        if isinstance(answer, Problem):
+            with services.transaction() as session:
+                service.record_refusal(services, session, verified, answer)
+            raise answer
+        return make_response(services, answer, verified.product_x5t_s256)
+
+    setattr(guarded, _ATTRIBUTE, Protection(SCOPE, content=True))
+    return guarded
+
+
+def take_in(services: Services, attempt: Attempt) -> tuple[VerifiedRequest, GatewayAnswer | Problem]:
+    """The request at hand, verified and carried out. Raises the Problem of the first check that fails."""
+    try:
+        return admit(services, attempt, read_request(services), committer_of(services).submit)
+    except Problem as refusal:
+        attempt.refusal = refusal
+        record_refusal(services, attempt, refusal, str(request.url_rule))
+        raise

@@ -1,0 +1,171 @@
+"""Reconciliation to the fen: ledger, instructions, holds, names, closings and the channels' end-of-day files.
+
+Instructions and transfers are read side by side in the order of their references, in bounded memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.payments import channel_files
+from app.payments.channels import BEIJING
+from app.payments.closings import verify_closings
+from app.payments.ledger import balance_of, inspect_ledger, transit_account
+from app.payments.lifecycle import IN_FLIGHT, State
+from app.payments.models import LedgerHold, LedgerTransfer, PaymentInstruction, PaymentName, TransferKind
+
+MAX_FAULTS = 200
+_CHUNK = 2000
+_CHANNELS = ("ibps", "beps", "hvps")
+_OUT = frozenset({TransferKind.CLEARING})
+_BACK = _OUT | {TransferKind.REVERSAL}
+_THERE = _OUT | {TransferKind.SETTLEMENT}
+_FEES = frozenset({TransferKind.FEE, TransferKind.FEE_REFUND})
+
+# Which transfers an instruction in a state has, its fee aside.
+_EXPECTED: dict[State, tuple[frozenset[TransferKind], ...]] = {
+    State.HELD: (frozenset(),),
+    State.BOOKED: (_OUT,),
+    State.DISPATCHED: (_OUT,),
+    State.UNKNOWN: (_OUT,),
+    State.SETTLED: (frozenset({TransferKind.BOOK}), _THERE),
+    State.RETURNED: (_THERE | {TransferKind.RETURN},),
+    State.REJECTED: (frozenset(), _BACK),
+    State.CANCELLED: (frozenset(), _BACK),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """What was compared, and what differs, in words; at most 200 faults are listed."""
+
+    instructions: int
+    transfers: int
+    files: int
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    payment_id: str
+    state: State
+    amount_minor: int
+    channel: str | None
+
+
+def reconcile(session: Session, days: tuple[date, ...] = ()) -> Reconciliation:
+    """Compare everything with everything, and with the channels' files of `days` (Beijing)."""
+    faults: list[str] = []
+    report = inspect_ledger(session)
+    faults += [
+        f"account {number}: balance or held amount differs from what moved" for number in report.differing_accounts
+    ]
+    if report.sum_of_balances_minor:
+        faults.append(f"the sum of all balances is {report.sum_of_balances_minor} fen")
+    counted = _compare_instructions(session, faults)
+    names = session.scalar(select(func.count()).select_from(PaymentName)) or 0
+    if names != counted[0]:
+        faults.append(f"{names} names for {counted[0]} instructions")
+    faults += verify_closings(session)
+    files = sum(_compare_file(session, day, faults) for day in days)
+    return Reconciliation(*counted, files, tuple(faults[:MAX_FAULTS]))
+
+
+def _compare_instructions(session: Session, faults: list[str]) -> tuple[int, int]:
+    on_hold = set(session.scalars(select(LedgerHold.payment_id).where(LedgerHold.released_at.is_(None))))
+    held: set[str] = set()
+    on_the_way: Counter[str] = Counter()
+    instructions = transfers = 0
+    groups = _groups(session)
+    group = next(groups, None)
+    for facts in _instructions(session):
+        instructions += 1
+        while group is not None and group[0] < facts.payment_id:
+            faults.append(f"{group[0]}: transfers without an instruction")
+            group = next(groups, None)
+        booked: dict[TransferKind, int] = {}
+        if group is not None and group[0] == facts.payment_id:
+            booked, group = group[1], next(groups, None)
+        transfers += len(booked)
+        _compare_one(facts, booked, faults)
+        if facts.state is State.HELD:
+            held.add(facts.payment_id)
+        if facts.state in IN_FLIGHT:
+            on_the_way[facts.channel or ""] += facts.amount_minor
+    if group is not None:
+        faults.append(f"{group[0]}: transfers without an instruction")
+    faults += [f"{payment_id}: hold and state differ" for payment_id in sorted(on_hold ^ held)]
+    for channel in _CHANNELS:
+        found = balance_of(session, transit_account(channel))
+        if found != on_the_way[channel]:
+            faults.append(f"transit account of {channel}: {found} fen, {on_the_way[channel]} on their way")
+    return instructions, transfers
+
+
+def _compare_one(facts: _Facts, booked: dict[TransferKind, int], faults: list[str]) -> None:
+    kinds = frozenset(booked) - _FEES
+    if kinds not in _EXPECTED.get(facts.state, ()):
+        faults.append(f"{facts.payment_id}: {facts.state} with the transfers {', '.join(sorted(kinds)) or 'none'}")
+    if any(booked[kind] != facts.amount_minor for kind in kinds):
+        faults.append(f"{facts.payment_id}: a transfer has another amount than the instruction")
+
+
+def _compare_file(session: Session, day: date, faults: list[str]) -> bool:
+    """What the channels say they settled and sent back on a day, against the states here."""
+    lines = channel_files.entries(session, day)
+    if lines is None:
+        return False
+    for line in lines:
+        payment = session.get(PaymentInstruction, line.payment_id)
+        where = f"{line.channel.value} of {day}: {line.payment_id}"
+        if payment is None:
+            faults.append(f"{where}: unknown here")
+            continue
+        agreed = {State.RETURNED} if line.returned else {State.SETTLED, State.RETURNED}
+        if payment.amount_minor != line.amount_minor or payment.channel != line.channel:
+            faults.append(f"{where}: another amount or channel")
+        if payment.state not in agreed:
+            faults.append(f"{where}: {'returned' if line.returned else 'settled'} there, {payment.state} here")
+    settled = {line.payment_id for line in lines if not line.returned}
+    for payment_id in _settled_here(session, day) - settled:
+        faults.append(f"{day}: {payment_id} settled here and in no file")
+    return True
+
+
+def _settled_here(session: Session, day: date) -> set[str]:
+    """What was settled with another bank on a day, but for what the other side may have dated otherwise at midnight."""
+    settled = select(LedgerTransfer.payment_id, LedgerTransfer.posted_at).where(
+        LedgerTransfer.kind == TransferKind.SETTLEMENT
+    )
+    return {
+        payment_id
+        for payment_id, at in session.execute(settled.execution_options(yield_per=_CHUNK))
+        if payment_id is not None and at.astimezone(BEIJING).date() == day and 0 < at.astimezone(BEIJING).hour < 23
+    }
+
+
+def _instructions(session: Session) -> Iterator[_Facts]:
+    columns = (
+        PaymentInstruction.id,
+        PaymentInstruction.state,
+        PaymentInstruction.amount_minor,
+        PaymentInstruction.channel,
+    )
+    rows = session.execute(select(*columns).order_by(PaymentInstruction.id).execution_options(yield_per=_CHUNK))
+    for payment_id, state, amount, channel in rows:
+        yield _Facts(payment_id, State(state), amount, channel)
+
+
+def _groups(session: Session) -> Iterator[tuple[str, dict[TransferKind, int]]]:
+    columns = (LedgerTransfer.payment_id, LedgerTransfer.kind, LedgerTransfer.amount_minor)
+    of_payments = select(*columns).where(LedgerTransfer.payment_id.is_not(None)).order_by(LedgerTransfer.payment_id)
+    rows = session.execute(of_payments.execution_options(yield_per=_CHUNK))
+    for payment_id, group in groupby(rows, key=lambda row: str(row[0])):
+        yield payment_id, {TransferKind(kind): amount for _, kind, amount in group}

@@ -1,0 +1,171 @@
+"""Batches and payrolls: every item has its own result, and a bad one keeps no other from being paid."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from app.gateway.problems import InvalidDocument
+from app.payments import batches
+from app.payments.batches import CHUNK
+from app.payments.ledger import balance_of, inspect_ledger
+from app.payments.messages import MAX_ITEMS
+from app.payments.models import PaymentBatch, PaymentInstruction
+from app.payments.reconcile import reconcile
+from app.problems import Conflict, NotFound
+from tests.app.payments.world import OPENING, PAYER, STRANGER, SUPPLIER, Bank, payment
+
+
+def item(number: int, **changes: Any) -> dict[str, Any]:
+    payee = {"name": "苏州供应商有限公司", "account": SUPPLIER} | changes.pop("payee", {})
+    return {"instruction_id": f"W-{number}", "amount_minor": 100, "payee": payee} | changes
+
+
+def batch(items: list[Any], **changes: Any) -> dict[str, Any]:
+    document = {
+        "batch_id": "B-1",
+        "kind": "payroll",
+        "currency": "CNY",
+        "payer_account": PAYER,
+        "purpose": "工资",
+        "items": items,
+    }
+    return document | changes
+
+
+def pay(bank: Bank, document: dict[str, Any]) -> dict[str, Any]:
+    verified = bank.request(document)
+    with bank.services.transaction() as session:
+        reference = batches.receive(bank.services, session, verified)
+    batches.work(bank.services, reference, bank.authorization)
+    return told(bank, reference)
+
+
+def told(bank: Bank, reference: str) -> dict[str, Any]:
+    with bank.services.reading() as session:
+        assert inspect_ledger(session).is_sound
+        return dict(batches.answer(session, reference).body)
+
+
+def balance(bank: Bank, number: str) -> int:
+    with bank.services.reading() as session:
+        return balance_of(session, number)
+
+
+def test_every_item_is_paid_and_says_so(bank: Bank) -> None:
+    body = pay(bank, batch([item(number) for number in range(CHUNK + 3)]))
+    assert (body["state"], body["taken"]) == ("finished", CHUNK + 3)
+    assert [result["position"] for result in body["results"]] == list(range(CHUNK + 3))
+    assert {result["state"] for result in body["results"]} == {"settled"}
+    assert balance(bank, PAYER) == OPENING - 100 * (CHUNK + 3)
+    with bank.services.reading() as session:
+        assert reconcile(session).faults == ()
+
+
+def test_a_bad_item_says_why_and_the_others_go_through(bank: Bank) -> None:
+    items = [item(number) for number in range(9)]
+    items[1] = item(1, amount_minor=-1, payee={"name": "张\u202e三"})
+    items[2] = "not an item"
+    items[3] = item(0, amount_minor=5)  # the name of another item
+    items[4] = item(4, payee={"account": PAYER})
+    items[5] = item(5, payee={"name": "别的名字"})
+    items[6] = item(6, amount_minor=OPENING + 1)
+    results = pay(bank, batch(items))["results"]
+    assert [result["state"] for result in results] == [
+        "settled", "refused", "refused", "refused", "refused", "rejected", "refused", "settled", "settled",
+    ]  # fmt: skip
+    assert {(fault["pointer"], fault["reason"]) for fault in results[1]["faults"]} == {
+        ("/items/1/amount_minor", "not-positive"),
+        ("/items/1/payee/name", "invisible-character"),
+    }
+    assert results[2]["faults"] == [{"pointer": "/items/2", "reason": "not-an-object"}]
+    assert results[3]["code"] == "conflict"
+    assert results[4]["faults"] == [{"pointer": "/items/4/payee/account", "reason": "same-as-payer"}]
+    assert results[5]["reasons"] == ["payee-name-differs"]
+    assert results[6]["code"] == "limit-exceeded"
+    assert balance(bank, PAYER) == OPENING - 300
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"items": []}, ("/items", "too-short")),
+        ({"items": [0] * (MAX_ITEMS + 1)}, ("/items", "too-long")),
+        ({"kind": "other"}, ("/kind", "not-supported")),
+        ({"payer_account": "1"}, ("/payer_account", "wrong-form")),
+        ({"surprise": 1}, ("/surprise", "unknown-member")),
+    ],
+)
+def test_a_bad_batch_leaves_nothing_behind(bank: Bank, changes: dict[str, Any], fault: tuple[str, str]) -> None:
+    with pytest.raises(InvalidDocument) as raised:
+        pay(bank, batch([item(1)]) | changes)
+    assert fault in [(each.pointer, each.reason) for each in raised.value.faults]
+    with bank.services.reading() as session:
+        assert session.scalar(select(func.count()).select_from(PaymentBatch)) == 0
+
+
+def test_another_enterprises_account_pays_nothing(bank: Bank) -> None:
+    results = pay(bank, batch([item(1), item(2)], payer_account=STRANGER))["results"]
+    assert [result["faults"][0] for result in results] == [
+        {"pointer": f"/items/{number}/payer_account", "reason": "account-unknown"} for number in (0, 1)
+    ]
+    assert balance(bank, STRANGER) == OPENING
+
+
+def test_the_same_batch_again_gets_the_same_answer(bank: Bank) -> None:
+    document = batch([item(1), item(2, amount_minor=0)])
+    first = pay(bank, document)
+    assert pay(bank, document) == first
+    with pytest.raises(Conflict):
+        pay(bank, batch([item(1)]))
+    assert balance(bank, PAYER) == OPENING - 100
+
+
+def test_an_item_that_was_paid_by_itself_is_not_paid_again(bank: Bank) -> None:
+    pay(bank, batch([item(1)]))
+    again = pay(bank, batch([item(1), item(2)], batch_id="B-2"))
+    assert [result["state"] for result in again["results"]] == ["settled", "settled"]
+    single = bank.pay(payment(instruction_id="W-3"))
+    other = pay(bank, batch([item(3)], batch_id="B-3"))
+    assert single.body["state"] == "settled"
+    assert other["results"][0]["code"] == "conflict"
+    assert balance(bank, PAYER) == OPENING - 200 - 123_45
+
+
+def test_after_a_crash_it_goes_on_where_it_stopped(bank: Bank, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    verified = bank.request(batch([item(number) for number in range(2 * CHUNK)]))
+    with bank.services.transaction() as session:
+        reference = batches.receive(bank.services, session, verified)
+
+    class Killed(Exception):
+        pass
+
+    def killed(_seconds: float) -> None:
+        raise Killed
+
+    monkeypatch.setattr(batches.time, "sleep", killed)
+    with pytest.raises(Killed):
+        batches.work(bank.services, reference, bank.authorization)
+    monkeypatch.undo()
+    assert told(bank, reference)["taken"] == CHUNK
+    monkeypatch.setattr(batches, "get_standing_cached", lambda *_: bank.authorization)
+    assert batches.resume_batches(bank.services) == 0  # somebody may be at it
+    clock.advance(2 * batches.ABANDONED)
+    assert batches.resume_batches(bank.services) == 1
+    body = told(bank, reference)
+    assert (body["state"], len(body["results"])) == ("finished", 2 * CHUNK)
+    with bank.services.reading() as session:
+        assert session.scalar(select(func.count()).select_from(PaymentInstruction)) == 2 * CHUNK
+    assert balance(bank, PAYER) == OPENING - 100 * 2 * CHUNK
+
+
+def test_a_batch_is_asked_for_by_its_enterprise_alone(bank: Bank) -> None:
+    pay(bank, batch([item(number) for number in range(3)]))
+    with bank.services.reading() as session:
+        verified = bank.request({"batch_id": "B-1", "from_position": 1})
+        told = batches.status(bank.services, session, verified)
+        assert [result["position"] for result in told.body["results"]] == [1, 2]
+        assert told.sealed is not None
+        assert told.sealed["available_balance_minor"] == OPENING - 300
+        with pytest.raises(NotFound):
+            batches.status(bank.services, session, bank.request({"batch_id": "B-2"}))

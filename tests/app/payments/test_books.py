@@ -1,0 +1,161 @@
+"""Statements, balances, cancelling, daily closings and the reconciliation."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app.gateway.problems import InvalidDocument
+from app.payments import outcomes, service
+from app.payments.closings import GRACE, close_days, end_of, verify_closings
+from app.payments.ledger import Transfer, balance_of, post
+from app.payments.lifecycle import State, StepNotAllowed
+from app.payments.models import TransferKind
+from app.payments.partitions import make_partitions
+from app.payments.reconcile import reconcile
+from app.payments.statement import statement
+from app.problems import Conflict, NotFound
+from tests.app.payments.world import CCB_HANGZHOU, OPENING, PAYER, STRANGER, SUPPLIER, Bank, payment
+
+DAY = timedelta(days=1)
+
+
+def elsewhere(**changes: Any) -> dict[str, Any]:
+    return payment(payee={"name": "李四", "account": "6217000010001234567", "bank_text": CCB_HANGZHOU}, **changes)
+
+
+def read(bank: Bank, **document: Any) -> Any:
+    with bank.services.reading() as session:
+        return statement(bank.services, session, bank.request({"account": PAYER} | document)).sealed
+
+
+def faults(bank: Bank) -> tuple[str, ...]:
+    with bank.services.reading() as session:
+        return reconcile(session).faults
+
+
+def cancel(bank: Bank, **document: Any) -> Any:
+    with bank.services.transaction() as session:
+        asked = bank.request({"reason": "重复下单"} | document)
+        return service.cancel(bank.services, session, asked)
+
+
+def test_pages_of_a_statement_follow_each_other(bank: Bank, clock: Any) -> None:
+    for number in range(5):
+        clock.advance(timedelta(seconds=number % 2))  # some in the same moment
+        bank.pay(payment(instruction_id=f"P-{number}", amount_minor=number + 1))
+    seen, cursor = [], None
+    while True:
+        page = read(bank, limit=2, **({"cursor": cursor} if cursor else {}))
+        seen += [entry["amount_minor"] for entry in page["entries"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert sorted(seen) == sorted([OPENING, -1, -2, -3, -4, -5])
+    assert sum(seen) == page["balance_minor"]
+    assert read(bank, cursor=page["end_cursor"])["entries"] == []
+    bank.pay(payment(instruction_id="P-9"))
+    [entry] = read(bank, cursor=page["end_cursor"])["entries"]
+    assert (entry["instruction_id"], entry["counter_account"]) == ("P-9", SUPPLIER)
+    assert read(bank, from_date="2027-01-01")["entries"] == []
+    assert len(read(bank, to_date="2026-11-22")["entries"]) == 7
+
+
+def test_a_statement_is_of_ones_own_account_and_its_cursor_is_of_ours(bank: Bank) -> None:
+    with pytest.raises(NotFound):
+        read(bank, account=STRANGER)
+    with pytest.raises(InvalidDocument):
+        read(bank, cursor="AAAA")
+    with pytest.raises(InvalidDocument):
+        read(bank, limit=501)
+
+
+def test_balances_are_the_enterprises_own(bank: Bank) -> None:
+    with bank.services.reading() as session:
+        told = service.balance(bank.services, session, bank.request({}))
+        assert [(a["account"], a["available_balance_minor"]) for a in told.sealed["accounts"]] == [(PAYER, OPENING)]
+        with pytest.raises(NotFound):
+            service.balance(bank.services, session, bank.request({"account": STRANGER}))
+
+
+def test_what_has_not_left_is_taken_back_once(routed_bank: Bank) -> None:
+    routed_bank.pay(elsewhere())
+    assert cancel(routed_bank, instruction_id="P-1").body["state"] == "cancelled"
+    assert cancel(routed_bank, instruction_id="P-1").body["state"] == "cancelled"
+    with routed_bank.services.reading() as session:
+        assert balance_of(session, PAYER) == OPENING
+    assert faults(routed_bank) == ()
+
+
+def test_what_may_have_left_is_not_taken_back(routed_bank: Bank) -> None:
+    reference = routed_bank.pay(elsewhere()).body["bank_reference"]
+    with routed_bank.services.transaction() as session:
+        outcomes.dispatched(routed_bank.services, session, reference)
+    with pytest.raises(Conflict):
+        cancel(routed_bank, bank_reference=reference)
+    assert faults(routed_bank) == ()
+
+
+def test_reports_may_come_twice_late_or_out_of_order(routed_bank: Bank) -> None:
+    services = routed_bank.services
+    reference = routed_bank.pay(elsewhere(amount_minor=700)).body["bank_reference"]
+    with services.transaction() as session:
+        assert outcomes.dispatched(services, session, reference)
+        assert not outcomes.dispatched(services, session, reference)
+        assert outcomes.unknown(services, session, reference)
+        assert outcomes.return_(services, session, reference, "AC04")  # the news that it was settled never came
+        assert not outcomes.settle(services, session, reference)
+        assert not outcomes.return_(services, session, reference, "AC04")
+        with pytest.raises(StepNotAllowed):
+            outcomes.reject(services, session, reference, "AC01")
+        assert balance_of(session, PAYER) == OPENING
+    view = routed_bank.status(bank_reference=reference).body
+    assert [step["state"] for step in view["steps"]][-4:] == ["dispatched", "unknown", "settled", "returned"]
+    assert view["reasons"] == ["AC04"]
+    assert faults(routed_bank) == ()
+
+
+def test_days_are_closed_in_a_chain_and_stay_closed(bank: Bank, clock: Any) -> None:
+    services = bank.services
+    bank.pay(payment())
+    first = clock().date()
+    assert close_days(services) == 0
+    clock.now = end_of(first) + DAY + GRACE
+    assert close_days(services) == 2
+    assert close_days(services) == 0
+    with services.reading() as session:
+        assert verify_closings(session) == []
+    with pytest.raises(DBAPIError, match="closed"), services.transaction() as session:
+        post(session, Transfer(TransferKind.BOOK, PAYER, SUPPLIER, 1, "x"), end_of(first) - timedelta(seconds=1))
+    assert faults(bank) == ()
+
+
+@pytest.mark.parametrize(
+    ("statement_text", "fault"),
+    [
+        ("UPDATE ledger_accounts SET balance_minor = 1 WHERE kind = 'customer'", f"account {PAYER}"),
+        ("UPDATE payment_instructions SET state = 'rejected'", "rejected with the transfers"),
+        ("UPDATE payment_instructions SET state = 'held'", "hold and state differ"),
+    ],
+)
+def test_what_does_not_agree_is_named(app: Flask, bank: Bank, statement_text: str, fault: str) -> None:
+    bank.pay(payment())
+    runner = app.test_cli_runner()
+    assert runner.invoke(args=["payments", "reconcile"]).exit_code == 0
+    with bank.services.transaction() as session:
+        session.execute(text(statement_text))
+    found = runner.invoke(args=["payments", "reconcile"])
+    assert found.exit_code == 1
+    assert fault in found.output
+
+
+def test_an_instruction_lies_in_the_partition_of_its_day(bank: Bank, database_kind: str) -> None:
+    services = bank.services
+    made = make_partitions(services)
+    assert make_partitions(services) == 0
+    bank.pay(payment())
+    assert (made == 0) == (database_kind == "sqlite")
+    assert bank.status(instruction_id="P-1").body["state"] == State.SETTLED
