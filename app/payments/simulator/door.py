@@ -91,6 +91,7 @@ class _Refusal(Exception):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60  # seconds of silence on a kept connection
+    disable_nagle_algorithm = True  # head and body of an answer would otherwise wait 40 ms for each other
     server: SimulatorServer
 
     def do_POST(self) -> None:
