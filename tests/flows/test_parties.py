@@ -191,9 +191,10 @@ def test_whoever_declines_ends_it_for_all(open_parties) -> None:
 @on_sqlite
 def test_the_sender_withdraws_and_every_link_is_closed(open_parties, services: Services) -> None:
     parties = open_parties(SigningOrder.PARALLEL)
+    phones = parties.phones
     with services.transaction() as session:
         service.void(services, session, contract_id=parties.enterprise.contract_id, reason="条款有误", actor="test")
-    for view, phone in zip((parties.enterprise, parties.platform), parties.phones, strict=True):
+    for view, phone in zip((parties.enterprise, parties.platform), phones, strict=True):
         assert refusal(lambda view=view, phone=phone: phone.identify(view.last6)) == (410, "invitation-closed")
     with services.transaction() as session, pytest.raises(IllegalTransition):
         service.void(services, session, contract_id=parties.enterprise.contract_id, reason="再次", actor="test")
