@@ -123,26 +123,6 @@ def city_and_end_dropped(parts: Parts, chance: random.Random) -> Typed:
     return Typed(f"{casual_bank(parts.bank, chance)}{parts.core}")
 
 
-def district_inserted(parts: Parts, chance: random.Random) -> Typed:
-    """A district between city and branch."""
-    district = chance.choice(("城关区", "新城区", "东城区", "高新区", "经开区", "市辖区", "郊区"))
-    if not parts.core or not parts.city:
-        return Typed(plain(parts, chance))
-    return Typed(f"{casual_bank(parts.bank, chance)}{parts.city}{district}{parts.core}{parts.end}")
-
-
-def bank_misspelt(characters: Characters) -> Kind:
-    """One character of the bank's full name by its homophone."""
-
-    def kind(parts: Parts, chance: random.Random) -> Typed:
-        bank = parts.bank.name
-        at = chance.randrange(len(bank) - 2)
-        bank = bank[:at] + characters.homophone(bank[at], chance) + bank[at + 1 :]
-        return Typed(f"{bank}{parts.city}{parts.core}{parts.end}")
-
-    return kind
-
-
 def in_capitals(parts: Parts, chance: random.Random) -> Typed:
     """Full-width capitals of the bank's letters where it has any, everything apart by dots."""
     letters = [name for name in parts.bank.english if name.isupper()]
@@ -166,7 +146,5 @@ def held_out_kinds(characters: Characters) -> dict[str, Kind]:
         "company-in-city": company_in_city,
         "two-slips": two_slips,
         "city-and-end-dropped": city_and_end_dropped,
-        "district-inserted": district_inserted,
-        "bank-misspelt": bank_misspelt(characters),
         "in-capitals": in_capitals,
     }

@@ -12,6 +12,8 @@ _KINDS = {
     "another-character": "one character by any other", "missing-character": "one character missing",
     "extra-character": "one character too many", "another-end": "支行 for 分理处 and so on",
     "swapped-characters": "two neighbours exchanged", "province": "province and city in full",
+    "bank-misspelt": "one character of the bank by its homophone",
+    "district-inserted": "a district between city and branch",
     "city-by-context": "city known from the payee only", "city-dropped": "no city known at all",
     "reordered": "city or bank elsewhere", "pinyin": "all in pinyin",
 }  # fmt: skip

@@ -225,6 +225,26 @@ def in_pinyin(parts: Parts, chance: random.Random) -> Typed:
     return Typed(" ".join(spelled) if chance.random() < 0.5 else " ".join(word.replace(" ", "") for word in spelled))
 
 
+def district_inserted(parts: Parts, chance: random.Random) -> Typed:
+    """A district between city and branch."""
+    district = chance.choice(("城关区", "新城区", "东城区", "高新区", "经开区", "市辖区", "郊区"))
+    if not parts.core or not parts.city:
+        return casual(parts, chance)
+    return Typed(f"{casual_bank(parts.bank, chance)}{parts.city}{district}{parts.core}{parts.end}")
+
+
+def bank_misspelt(characters: Characters) -> Kind:
+    """One character of the bank's full name by its homophone."""
+
+    def kind(parts: Parts, chance: random.Random) -> Typed:
+        bank = parts.bank.name
+        at = chance.randrange(len(bank) - 2)
+        bank = bank[:at] + characters.homophone(bank[at], chance) + bank[at + 1 :]
+        return Typed(f"{bank}{parts.city}{parts.core}{parts.end}")
+
+    return kind
+
+
 def kinds_for(characters: Characters) -> dict[str, Kind]:
     """All kinds by name."""
     return {
@@ -238,6 +258,8 @@ def kinds_for(characters: Characters) -> dict[str, Kind]:
         "missing-character": missing_character,
         "extra-character": extra_character(characters),
         "another-end": another_end,
+        "bank-misspelt": bank_misspelt(characters),
+        "district-inserted": district_inserted,
         "swapped-characters": swapped_characters,
         "province": with_province,
         "city-by-context": city_by_context,
