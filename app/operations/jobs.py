@@ -51,7 +51,6 @@ JOBS = (
     Job("close the ledger's days", timedelta(minutes=5), close_days),
     Job("go on with batches", timedelta(seconds=10), resume_batches),
     Job("expire held payments", timedelta(minutes=1), expire_held),
-    Job("seal the journal", timedelta(seconds=1), lambda services: services.journal.seal()),
     Job("renew archive time stamps", timedelta(hours=1), renew_due),
     Job("delete contracts after retention", timedelta(hours=1), delete_expired),
     Job("forget signatures in the making", timedelta(minutes=10), forget_pending_signings),
@@ -63,6 +62,8 @@ JOBS = (
     Job("forget persons", timedelta(minutes=1), forgetting.execute_waiting),
     Job("forget counted tries", timedelta(hours=1), limits.forget_past),
     Job("forget captures", timedelta(hours=1), captures.forget_past),
+    # Last, so that a round leaves nothing of its own unsealed.
+    Job("seal the journal", timedelta(seconds=1), lambda services: services.journal.seal()),
 )
 
 

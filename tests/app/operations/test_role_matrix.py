@@ -111,6 +111,7 @@ ACTS: dict[str, set[Role]] = {
     "/enterprise/certificates/enrol": ENTERPRISE,
     "/developer/applications/new": PLATFORM,
     "/developer/applications/registration-code": PLATFORM,
+    "/developer/applications/<client_id>/callback": PLATFORM,
     "/developer/applications/<client_id>/disable": PLATFORM,
     "/developer/applications/<client_id>/icbc-aes-key": PLATFORM,
     "/developer/applications/<client_id>/icbc-sha1": PLATFORM,
