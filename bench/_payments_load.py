@@ -1,5 +1,5 @@
-"""Load for bench/payments.py, in a process of its own: prepared requests over kept-alive connections, as fast as answers
-come or at a given rate. Prints one JSON object.
+"""Load for bench/payments.py, in a process of its own: prepared requests over kept-alive connections, as fast as
+answers come or at a given rate. Prints one JSON object.
 """
 
 from __future__ import annotations
