@@ -11,6 +11,7 @@ from app.wiring import Services
 def initialize(services: Services) -> None:
     """Bring the database up to date and found the certificate authority if there is none. Repeating it is harmless."""
     upgrade(services.engine)
+    services.person_keys.take_over(services)
     if not Hierarchy.exists(services):
         Hierarchy.found(services)
     make_answer_key(services)

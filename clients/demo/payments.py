@@ -126,7 +126,7 @@ def _fetch_receipt(story: Story, platform: Platform, enterprise: Enterprise, tok
     code = str(answer.sealed["verify_code"])
     with Browser(story.service.people, story.service.root) as anybody:
         require("12,345.67" in anybody.get(f"/receipts?code={code}"), "the verify code leads to the payment")
-    story.tell(f"电子回单已加盖银行印章，验证码 {code} 可公开核验 / receipt sealed by the bank, its code checks in public")
+    story.tell(f"电子回单已加盖银行印章，验证码 {code} 可公开核验 / receipt sealed by the bank, checked by its code")
 
 
 def _await_settled(platform: Platform, enterprise: Enterprise, token: str, instruction_id: str) -> str:
