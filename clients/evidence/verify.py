@@ -123,7 +123,7 @@ class Trust:
 class SignedData:
     """One CMS SignedData (RFC 5652) with one signer, verified over `content` or what it encloses."""
 
-    def __init__(self, whole: bytes, content: bytes | None) -> None:
+    def __init__(self, whole: bytes, content: bytes | None, trust: Trust) -> None:
         members = der(der(der(der(whole)[0][1])[1][1])[0][1])
         inside, fields = der(members[2][1])[1:], der(der(members[-1][1])[0][1])
         self.content = der(inside[0][1])[0][1] if inside else content
@@ -136,6 +136,7 @@ class SignedData:
         issuer, serial = der(fields[1][1])
         certificates = {(c.issuer.public_bytes(), c.serial_number): c for c in (load(e[2]) for e in der(members[3][1]))}
         self.signer = certificates[issuer[2], int.from_bytes(serial[1], "big")]
+        check({*certificates.values()} - {self.signer} <= {*trust.pool, trust.root}, "a stray certificate")
         self.signature, self.attributes = fields[5][1], list(attributes.values())
         key, algorithm = self.signer.public_key(), getattr(hashes, name.upper())()
         scheme = (padding.PKCS1v15(), algorithm) if isinstance(key, rsa.RSAPublicKey) else (ec.ECDSA(algorithm),)
@@ -149,7 +150,7 @@ class SignedData:
 
 def stamp(whole: bytes, stamped: bytes, trust: Trust) -> datetime:
     """The time of an RFC 3161 token over `stamped`."""
-    token = SignedData(whole, None)
+    token = SignedData(whole, None, trust)
     info = der(der(token.content)[0][1])
     algorithm, imprint = der(info[2][1])
     check(imprint[1] == hashlib.new(HASHES[der(algorithm[1])[0][1]], stamped).digest(), "a stray time stamp")
@@ -166,15 +167,14 @@ def signatures(pdf: bytes, trust: Trust, used: set[bytes]):
         check(start == 0 and end < before < after < after + rest <= len(pdf), "a byte range that covers too little")
         end, gap = after + rest, pdf[before:after]
         check(re.fullmatch(rb"<([0-9A-F]+|[0-9a-f]+)>", gap), "something hidden beside the signature")
-        contents = bytes.fromhex(gap[1:-1].decode())
-        whole = der(contents, 1)[0][2]
+        whole = der(contents := bytes.fromhex(gap[1:-1].decode()), 1)[0][2]
         check(not any(contents[len(whole) :]), "something behind the signature")
         covered = pdf[:before] + pdf[after:end]
         if b"/ETSI.RFC3161" in pdf[max(0, before - 300) : before] + pdf[after : after + 600]:
             used.add(whole)
             yield None, [], stamp(whole, covered, trust), before
         else:
-            signed = SignedData(whole, covered)
+            signed = SignedData(whole, covered, trust)
             used.add(signed.token)
             at = stamp(signed.token, signed.signature, trust)
             trust.chain(signed.signer, at, SIGNING)
