@@ -58,6 +58,10 @@ _LINEAR: Final = ((np.arange(256) / 255) ** _GAMMA).astype(np.float32)
 _DARKEST: Final = 2e-3  # of full scale; below it a ratio says nothing
 _BRIGHTEST: Final = 0.92  # above it a camera clips
 _FEWEST_CELLS: Final = 150
+# A frame whose pattern of light and dark differs so much from the others' (root mean square, natural logarithm) shows
+# slipped landmarks or a face that moved, and says nothing of where on the face light falls. Most frames differ by 0.02.
+_SLIPPED: Final = 0.25
+_MOST_SLIPPED: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +119,14 @@ def flash_figures(lit: Sequence[LitFace], colours: Sequence[Colour]) -> FlashFig
     if usable.sum() < _FEWEST_CELLS:
         return NOTHING_SEEN
     room = np.maximum([face.room for face in lit], _DARKEST)
-    asked = _chroma(np.array([colour.primaries for colour in colours], dtype=np.float64))
+    primaries = np.array([colour.primaries for colour in colours], dtype=np.float64)
+    asked = _chroma(primaries)
     cells = _chroma(np.log(skin[:, usable]))  # (frames, cells, 3)
     face = cells.mean(axis=1)
-    rises = np.einsum("fcp,fp->c", cells, asked) / (asked**2).sum()
-    strength = float(rises.mean()) - _rise(_chroma(np.log(room)), asked)
-    return FlashFigures(_correlation(face, asked), strength, _shading(rises, _FACING[usable]))
+    strength = float(_rises(cells, asked).mean()) - _rise(_chroma(np.log(room)), asked)
+    still = _still(skin[:, usable])
+    settled = _rises(_chroma(np.log(skin[still][:, usable])), _chroma(primaries[still]))
+    return FlashFigures(_correlation(face, asked), strength, _shading(settled, _FACING[usable]))
 
 
 def _chroma(values: Floats) -> Floats:
@@ -130,6 +136,19 @@ def _chroma(values: Floats) -> Floats:
     """
     of_frames = values - values.mean(axis=-1, keepdims=True)
     return np.asarray(of_frames - of_frames.mean(axis=0, keepdims=True), dtype=np.float64)
+
+
+def _still(skin: Floats) -> npt.NDArray[np.bool_]:
+    """Which frames, (frames,), show the face in one place; all of them where too many do not."""
+    pattern = np.log(skin).mean(axis=2)
+    pattern -= pattern.mean(axis=1, keepdims=True)
+    slipped = np.sqrt(((pattern - np.median(pattern, axis=0)) ** 2).mean(axis=1)) > _SLIPPED
+    return np.asarray(~slipped if slipped.sum() <= _MOST_SLIPPED else np.ones_like(slipped), dtype=np.bool_)
+
+
+def _rises(cells: Floats, asked: Floats) -> Floats:
+    """How far each cell follows the colours, (cells,): least squares over frames and primaries."""
+    return np.asarray(np.einsum("fcp,fp->c", cells, asked) / (asked**2).sum(), dtype=np.float64)
 
 
 def _rise(seen: Floats, asked: Floats) -> float:

@@ -122,11 +122,11 @@ STANDARD: Final = LivenessPolicy(
 )
 # For pages that can fill the screen with a colour. Genuine faces followed the colours at 0.80 or more, screens and
 # replays at 0.62 or less; the light made 0.09 or more of difference, in pictures tinted as a whole 0.04 or less; it
-# fell off towards the sides at more than 0.1 on 97 % of genuine faces, and on no photograph that was not bent.
+# fell off towards the sides at more than 0.1 on 99 % of genuine faces, and on no photograph that was not bent.
 STANDARD_FLASH: Final = replace(
     STANDARD,
     name="standard-flash",
-    version="1",
+    version="2",
     flash=FlashPolicy(min_response=0.75, min_strength=0.05, min_shading=0.1),
 )
 DEMO: Final = LivenessPolicy(
