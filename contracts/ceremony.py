@@ -70,6 +70,8 @@ class Party:
     session: str | None = None
     """The signing session in which the party acts; a new one starts over."""
     presented_sha256: str | None = None
+    pictures: tuple[str, ...] = ()
+    """Digests of the page pictures that showed it, first page first."""
     consent_version: str | None = None
     consent_sha256: str | None = None
     face_root: str | None = None
@@ -183,8 +185,16 @@ def identify(ceremony: Ceremony, party_id: str, session: str, at: datetime) -> C
     return _with(ceremony, Party(party_id, party.field, PartyState.IDENTIFIED, session), at)
 
 
-def present(ceremony: Ceremony, party_id: str, session: str, presented_sha256: str, at: datetime) -> Ceremony:
-    """The party was shown the revision with this digest; its signature will name it.
+def present(
+    ceremony: Ceremony,
+    party_id: str,
+    session: str,
+    presented_sha256: str,
+    at: datetime,
+    *,
+    pictures: tuple[str, ...] = (),
+) -> Ceremony:
+    """The party was shown the revision with this digest, as pictures with these; its signature will name it.
 
     Raises StaleRevision where it is none of this ceremony or, where parties sign in order, not the latest;
     IllegalTransition, NotYourTurn, UnknownParty.
@@ -193,7 +203,8 @@ def present(ceremony: Ceremony, party_id: str, session: str, presented_sha256: s
     readable = ceremony.revisions if ceremony.order is SigningOrder.PARALLEL else (ceremony.latest_sha256,)
     if presented_sha256 not in readable:
         raise StaleRevision("the revision shown is not one that this party may sign")
-    return _with(ceremony, replace(party, state=PartyState.PRESENTED, presented_sha256=presented_sha256), at)
+    shown = replace(party, state=PartyState.PRESENTED, presented_sha256=presented_sha256, pictures=pictures)
+    return _with(ceremony, shown, at)
 
 
 def consent(
@@ -313,6 +324,7 @@ def from_dict(stored: Mapping[str, Any]) -> Ceremony:
                 **{
                     **party,
                     "signed_upon_sha256": party.get("signed_upon_sha256", _only_upon(party, stored)),
+                    "pictures": tuple(party.get("pictures", ())),
                     "state": PartyState(party["state"]),
                     "face_checked_at": _time(party["face_checked_at"]),
                     "signed_at": _time(party["signed_at"]),

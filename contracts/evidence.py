@@ -5,6 +5,8 @@ Parts of a bundle (`contracts.container`):
     contract.pdf                 the signed contract
     consent/<sha256>.json        each consent wording in its canonical form
     face/<field>.json            face evidence of the signature in that field
+    pages.json                   {<field>: {"document_sha256", "pictures": [SHA-256 of each page's PNG as it was shown
+                                 to the signer], "pictures_sha256": SHA-256 over those digests}}; report.pdf names it
     certificates/<sha256>.der    signer certificates and issuing authorities
     anchors/<sha256>.der         the trust anchors it was made under, to compare with those from outside
     log/entry.json               {"leaf", "index", "inclusion_proof": [hex], "checkpoint"}
@@ -28,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from contracts.consent import ConsentWording, parse_wording
 from contracts.container import canonical_json, pack, parse_canonical_json, unpack, verify_manifest
 from contracts.errors import InvalidEvidence, UnknownWording
-from contracts.evidence_report import open_archive, render_report
+from contracts.evidence_report import open_archive
 from contracts.face_commitment import face_root
 from contracts.findings import Finding
 from contracts.report import SignatureEntry, SignatureReport, Verdict
@@ -70,16 +72,18 @@ def build_bundle(
     log_entry: Mapping[str, Any],
     log_certificate: x509.Certificate,
     crls: Iterable[bytes] = (),
-    seal_report: Callable[[bytes], bytes] | None = None,
+    pages: Mapping[str, Mapping[str, Any]] | None = None,
+    make_report: Callable[[bytes, Mapping[str, bytes], Mapping[str, Any]], bytes] | None = None,
 ) -> bytes:
     """Pack the evidence; the same parts give the same bytes.
 
     `face_evidence` maps field names to JSON objects with their "root"; `certificates` are the
     signers' and the issuing authorities', also the log's; `log_entry` is {"leaf", "index",
     "inclusion_proof", "checkpoint"} of the journal entry that names the contract's SHA-256. `crls` (DER)
-    answer for the newest archive time stamp, whose own answers no file can hold. `seal_report(pdf) -> pdf` signs the
-    readable report (出证报告) with the bank's seal and a time stamp; without it there is none, because nothing would
-    vouch for its words. Raises RenderingFailed, SigningFailed.
+    answer for the newest archive time stamp, whose own answers no file can hold.
+    `make_report(contract, parts, log_entry) -> pdf` typesets (`contracts.evidence_report.render_report`) the readable
+    report (出证报告) and signs it with the bank's seal and a time stamp; without it there is none, and none of the
+    pictures shown (`pages`), because nothing would vouch for them. Raises RenderingFailed, SigningFailed.
     """
     parts = {
         "contract.pdf": contract,
@@ -99,8 +103,10 @@ def build_bundle(
         for certificate in members:
             der = certificate.public_bytes(Encoding.DER)
             parts[f"{folder}/{hashlib.sha256(der).hexdigest()}.der"] = der
-    if seal_report is not None:
-        parts["report.pdf"] = seal_report(render_report(contract, parts, log_entry))
+    if make_report is not None:
+        if pages:
+            parts["pages.json"] = canonical_json(pages)
+        parts["report.pdf"] = make_report(contract, parts, log_entry)
     return pack(parts)
 
 
@@ -203,12 +209,16 @@ def _check_report(
 ) -> None:
     """The readable report, where there is one, is sealed and about this contract."""
     if "report.pdf" not in parts:
+        if "pages.json" in parts:
+            raise InvalidEvidence("report", "nothing vouches for the pictures shown")
         return
     found = validate(parts["report.pdf"], policy, at, crls=crls)
     if found.verdict is not Verdict.VALID:
         raise InvalidEvidence("report", f"{found.verdict} {found.sub_indication}: {found.explanation}")
     if hashlib.sha256(contract).hexdigest().encode() not in parts["report.pdf"]:
         raise InvalidEvidence("report", "the report is about another contract")
+    if "pages.json" in parts and hashlib.sha256(parts["pages.json"]).hexdigest().encode() not in parts["report.pdf"]:
+        raise InvalidEvidence("report", "the report is about other pictures")
 
 
 def _check_certificates(parts: Mapping[str, bytes], policy: TrustPolicy, report: SignatureReport) -> None:

@@ -93,6 +93,7 @@ def render_report(contract: bytes, parts: Mapping[str, bytes], log_entry: Mappin
         "signatures": [_signature(facts, parts) for facts in contents.signatures if facts.certificate is not None],
         "archive": [_beijing(f.stamped_at) for f in contents.signatures if f.certificate is None],
         "log": {"origin": origin, "size": size, "index": str(log_entry["index"])},
+        "pages_sha256": hashlib.sha256(parts["pages.json"]).hexdigest() if "pages.json" in parts else None,
         "crls": sum(path.startswith("revocation/") for path in parts),
     }
     return typesetter("reports/evidence.typ").typeset({"report": report, "terms": {}}, created_at=made_at)[0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from sqlalchemy import select
@@ -109,6 +110,12 @@ def export_evidence(services: Services, session: Session, contract_id: str) -> b
     signatures = session.scalars(select(Signature).where(Signature.contract_id == contract.id)).all()
     records = [session.get_one(CertificateRecord, signature.x5t_s256) for signature in signatures]
     bank = signing.find_bank(session)
+
+    def make_report(document: bytes, parts: Mapping[str, bytes], log_entry: Mapping[str, Any]) -> bytes:
+        # The workshop typesets; the sealing key stays here.
+        pdf = services.workshop.run(tasks.typeset_report, document, dict(parts), dict(log_entry))
+        return tasks.seal_report(services, pdf, bank, services.clock()) if bank is not None else pdf
+
     bundle = build_bundle(
         contract=services.documents.get(contract.current_sha256),
         consents=[get_wording(party.consent_version) for party in ceremony.parties],
@@ -123,7 +130,8 @@ def export_evidence(services: Services, session: Session, contract_id: str) -> b
         crls=tasks.validation_data(services)["crls"],
         log_entry=proof.to_json(),
         log_certificate=hierarchy.log.certificate,
-        seal_report=tasks.report_sealer(services, bank, services.clock()) if bank is not None else None,
+        pages={party.field: _pages(party) for party in ceremony.parties if party.pictures},
+        make_report=make_report if bank is not None else None,
     )
     services.workshop.run(tasks.check_evidence, bundle, hierarchy.root_der, services.clock())
     return bundle
@@ -201,6 +209,15 @@ def _archived_by(session: Session, contract: Contract) -> str:
     """The kind of journal entry that names the newest archived document."""
     newest = session.get(Revision, (contract.id, contract.current_sha256))
     return RENEWED if newest is not None and newest.kind == "renewed" else COMPLETED
+
+
+def _pages(party: rules.Party) -> dict[str, object]:
+    """The page pictures that a party was shown before it signed."""
+    return {
+        "document_sha256": party.presented_sha256,
+        "pictures": list(party.pictures),
+        "pictures_sha256": signing.digest_of_pictures(party.pictures),
+    }
 
 
 def _face_evidence(services: Services, session: Session, signature: Signature) -> dict[str, object]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from app.signing import messages
+from app.signing import messages, tasks
 from app.signing.participants import Participant, journal_step
-from app.signing.problems import (
-    OtherDocument,
-)
+from app.signing.problems import OtherDocument
 from app.signing.stored import advance, lock_contract, stored_ceremony
 from contracts import ceremony as rules
 from contracts.consent import ConsentWording, get_wording
 
 if TYPE_CHECKING:
     from app.wiring import Services
+
+PAGES_AT_ONCE = 20  # drawn in one go, so that others get their turn in the workshop
 
 
 def get_document(services: Services, participant: Participant) -> bytes:
@@ -25,16 +26,32 @@ def get_document(services: Services, participant: Participant) -> bytes:
     return services.documents.get(participant.shown_sha256)
 
 
-def present(services: Services, session: Session, participant: Participant, message: messages.Read) -> None:
-    """The document was shown to its end. Raises OtherDocument unless it is what this browser was given."""
-    party_id, session_id, now = participant.invitation.party_id, participant.session_id, services.clock()
-    contract = lock_contract(session, participant.contract.id)
-    if message.document_sha256 != participant.shown_sha256:
+def present(services: Services, participant: Participant, message: messages.Read) -> None:
+    """The document was shown to its end, as pictures whose digests are kept and journaled. Opens its own transaction,
+    because drawing the pages takes time. Raises OtherDocument unless it is what this browser was given."""
+    party_id, session_id, shown = participant.invitation.party_id, participant.session_id, message.document_sha256
+    if shown != participant.shown_sha256:
         raise OtherDocument("the contract has changed")
-    ceremony = rules.present(stored_ceremony(contract), party_id, session_id, message.document_sha256, now)
-    advance(contract, ceremony)
-    body = {"document_sha256": message.document_sha256}
-    journal_step(services, session, "contract-presented", participant, body)
+    pictures = _pictures(services, services.documents.get(shown), participant.contract.pages)
+    with services.transaction() as session:
+        contract, now = lock_contract(session, participant.contract.id), services.clock()
+        ceremony = rules.present(stored_ceremony(contract), party_id, session_id, shown, now, pictures=pictures)
+        advance(contract, ceremony)
+        body = {"document_sha256": shown, "pictures_sha256": digest_of_pictures(pictures)}
+        journal_step(services, session, "contract-presented", participant, body)
+
+
+def _pictures(services: Services, pdf: bytes, pages: int) -> tuple[str, ...]:
+    found: tuple[str, ...] = ()
+    for first in range(0, pages, PAGES_AT_ONCE):
+        some = range(first, min(first + PAGES_AT_ONCE, pages))
+        found += services.workshop.run(tasks.digests_of_pages, pdf, some)
+    return found
+
+
+def digest_of_pictures(pictures: tuple[str, ...]) -> str:
+    """One digest for all page pictures: SHA-256 over their own 32-byte digests, first page first."""
+    return hashlib.sha256(b"".join(bytes.fromhex(picture) for picture in pictures)).hexdigest()
 
 
 def wording() -> ConsentWording:

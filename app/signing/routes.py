@@ -106,8 +106,7 @@ def page_picture(token: str, number: int) -> Response:
 def read(token: str) -> Response:
     """The document was shown to its end."""
     message = parse(messages.Read, request.get_data())
-    with _acting(token) as (services, session, participant):
-        service.present(services, session, participant, message)
+    service.present(current_services(), _participant(token), message)
     return _state(token)
 
 

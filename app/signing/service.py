@@ -13,7 +13,7 @@ from app.signing.delivery import DELIVERY_RETRY, deliver, deliver_pending, expir
 from app.signing.facechecks import check_face, new_face_challenge
 from app.signing.making import ENTERPRISE, INVITATION_LIFETIME, create_contract
 from app.signing.participants import LOCK, Participant, find_participant, identify
-from app.signing.reading import decline, get_document, present, record_consent, wording
+from app.signing.reading import decline, digest_of_pictures, get_document, present, record_consent, wording
 from app.signing.search import Criteria, find_bank, find_contracts, get_contract, list_contracts, list_signatures
 from app.signing.sending import resend, send, void
 from app.signing.signatures import Begun, begin_signature, binding_parts, finish_signature, new_key_challenge
@@ -33,6 +33,7 @@ __all__ = [
     "decline",
     "deliver",
     "deliver_pending",
+    "digest_of_pictures",
     "expire_overdue",
     "find_bank",
     "find_contracts",

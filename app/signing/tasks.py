@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from contracts.archive import proof_ends_at as archived_until
 from contracts.cms import SigningKey
 from contracts.errors import ContractError, UnsafeDocument
 from contracts.evidence import EvidenceReport, verify_bundle
+from contracts.evidence_report import render_report
 from contracts.inspection import find_hazards, inspect
 from contracts.render import get_template, render
 from contracts.report import SignatureReport
@@ -217,6 +218,11 @@ def picture_of_page(pdf: bytes, page: int) -> bytes:
         return _encoded(picture, ".png")
 
 
+def digests_of_pages(pdf: bytes, pages: range) -> tuple[str, ...]:
+    """SHA-256 in hexadecimal of the pictures of these pages, counted from 0."""
+    return tuple(hashlib.sha256(picture_of_page(pdf, page)).hexdigest() for page in pages)
+
+
 def begin(start: SignatureStart) -> StartedSignature:
     """First step: everything but the signature value."""
     pending = signing.begin_signature(
@@ -250,13 +256,14 @@ def seal_and_archive(services: Services, pdf: bytes, bank: Tenant, seal_field: s
     return archive(pdf, services.hierarchy.timestamps, **validation_data(services))
 
 
-def report_sealer(services: Services, bank: Tenant, at: datetime) -> Callable[[bytes], bytes]:
-    """What puts the bank's seal and signature on the readable report of an evidence bundle (出证报告)."""
+def typeset_report(contract: bytes, parts: Mapping[str, bytes], log_entry: Mapping[str, Any]) -> bytes:
+    """The readable report of an evidence bundle (出证报告) with the field for the bank's seal."""
+    return signing.prepare_document(render_report(contract, parts, log_entry), [REPORT_PLACE])
 
-    def seal(pdf: bytes) -> bytes:
-        return _seal(services, signing.prepare_document(pdf, [REPORT_PLACE]), bank, REPORT_PLACE.name, at)
 
-    return seal
+def seal_report(services: Services, pdf: bytes, bank: Tenant, at: datetime) -> bytes:
+    """Put the bank's seal and signature on a typeset report."""
+    return _seal(services, pdf, bank, REPORT_PLACE.name, at)
 
 
 def _seal(services: Services, pdf: bytes, bank: Tenant, field: str, at: datetime) -> bytes:

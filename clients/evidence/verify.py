@@ -261,7 +261,7 @@ def examine(bundle: bytes, root_sha256: str, head: bytes | None):
     trust = Trust(parts, root_sha256)
     yield "根证书与外部给定的摘要一致", "it stands under the given root", root_sha256
     faces = {face_root(data) for name, data in parts.items() if name.startswith("face/")}
-    used, latest = set(), None
+    used, latest, report = set(), None, parts.get("report.pdf", sha256(parts["contract.pdf"]).encode())
     for name in sorted({"contract.pdf", "report.pdf"} & set(parts)):
         for signer, attributes, at, before in signatures(parts[name], trust, used):
             who, latest = signer.subject.rfc4514_string() if signer else "archive time stamp", max(latest or at, at)
@@ -271,7 +271,7 @@ def examine(bundle: bytes, root_sha256: str, head: bytes | None):
                 yield "签名绑定同意文本、人脸核验与所阅文件", "it binds wording, face check and document", bound
     check(not faces, "a face check that no signature binds to")
     check({data for name, data in parts.items() if name.startswith("timestamps/")} <= used, "a stray time stamp")
-    check((digest := sha256(parts["contract.pdf"]).encode()) in parts.get("report.pdf", digest), "a stray report")
+    check(all(sha256(parts[n]).encode() in report for n in {"contract.pdf", "pages.json"} & set(parts)), "stray report")
     yield "存证日志包含本合同", "the log holds this contract", check_log(parts, head, trust, latest)
 
 

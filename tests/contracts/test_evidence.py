@@ -20,6 +20,7 @@ from contracts.consent import ConsentWording, get_wording
 from contracts.container import MANIFEST, pack, unpack
 from contracts.errors import InvalidEvidence
 from contracts.evidence import build_bundle, verify_bundle
+from contracts.evidence_report import render_report
 from contracts.render import SignaturePlace
 from contracts.signing import prepare_document, sign_with_key
 from pki.assembly import PublicationUrls, Subject
@@ -29,6 +30,7 @@ from pki.translog import MerkleLog, leaf_hash
 
 VERIFIER = Path(__file__).parents[2] / "clients" / "evidence" / "verify.py"
 FIELD = "enterprise-legal-representative"
+PAGES = {FIELD: {"document_sha256": "d" * 64, "pictures": ["a" * 64, "b" * 64], "pictures_sha256": "e" * 64}}
 
 
 class MemoryNodes:
@@ -206,13 +208,28 @@ def test_refuses_what_is_no_bundle(junk, hierarchy, now):
 def sealed(arguments, hierarchy):
     """A bundle whose readable report carries the bank's seal."""
 
-    def seal(pdf):
+    def make_report(*evidence):
         place = SignaturePlace("report-seal", "bank", "seal", 0, 400, 60, 114, 114)
         credentials = hierarchy.seal_key, hierarchy.seal, hierarchy.seal_chain
-        fields = prepare_document(pdf, [place])
+        fields = prepare_document(render_report(*evidence), [place])
         return sign_with_key(fields, "report-seal", *credentials, hierarchy.timestamps, at=hierarchy.clock.now)
 
-    return build_bundle(**arguments, seal_report=seal)
+    return build_bundle(**arguments, pages=PAGES, make_report=make_report)
+
+
+def test_the_sealed_report_vouches_for_the_pictures_that_were_shown(sealed, bundle, verifier, hierarchy, head, now):
+    root = hierarchy.root.certificate
+    parts = {name: data for name, data in unpack(sealed).items() if name != MANIFEST}
+    assert json.loads(parts["pages.json"]) == PAGES
+    other = {**parts, "pages.json": parts["pages.json"].replace(b"a" * 64, b"c" * 64)}
+    alone = {**unpack(bundle), "pages.json": parts["pages.json"]}
+    del alone[MANIFEST]
+    for forged in (other, alone):
+        with pytest.raises(InvalidEvidence) as caught:
+            verify_bundle(pack(forged), [root], now)
+        assert caught.value.step == "report"
+        with pytest.raises(ValueError, match="report"):
+            list(verifier.examine(pack(forged), root.fingerprint(SHA256()).hex(), head))
 
 
 def test_the_readable_report_walks_through_the_law(sealed, contract, hierarchy, now):

@@ -44,8 +44,7 @@ class QuickSigner:
         self._cookie = service.identify(services, self._token, self._last6)
         shown = self.participant.shown_sha256
         wording = service.wording().sha256.hex()
-        with services.transaction() as session:
-            service.present(services, session, self.participant, messages.Read(document_sha256=shown))
+        service.present(services, self.participant, messages.Read(document_sha256=shown))
         with services.transaction() as session:
             agreed = messages.Consent.model_construct(consent_sha256=wording, document_sha256=shown)
             service.record_consent(services, session, self.participant, agreed)

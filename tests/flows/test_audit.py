@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from app.signing.models import Contract
 from app.signing.service import deliver_pending
 from app.wiring import Services
 from clients.demo.puppet import Puppet
+from clients.demo.signer import Signer
+from contracts.container import unpack
 from tests.app.identity.people import BROWSER, Browser, People
 from tests.conftest import FakeClock
 from tests.flows.ceremony import Ceremony
@@ -116,6 +119,32 @@ def test_search_verify_export_and_check_elsewhere(archive: Archive, services: Se
     assert "everything verified" in done.stdout
     kinds = archive.ceremony.journal()
     assert {"contract-verified", "contract-opened", "evidence-exported"} <= set(kinds)
+
+
+@on_sqlite
+def test_the_bundle_carries_the_pictures_that_the_signer_was_shown(
+    app: Flask, ceremony: Ceremony, services: Services, representative: Puppet
+) -> None:
+    with ceremony.browser() as browser:
+        Signer(browser, ceremony.path).identify(ceremony.last6)
+        pages = range(1, ceremony.contract.pages + 1)
+        pictures = [browser.download(f"{ceremony.path}/pages/{page}.png") for page in pages]
+    digests = [hashlib.sha256(picture).digest() for picture in pictures]
+    ceremony.sign(representative)
+    deliver_pending(services)
+    services.journal.seal()
+    with services.reading() as session:
+        bundle = compliance.export_evidence(services, session, ceremony.contract_id)
+        entries = services.journal.entries(session, limit=200, text=ceremony.contract_id)
+        [presented] = [entry for entry in entries if entry.kind == "contract-presented"]
+    one = hashlib.sha256(b"".join(digests)).hexdigest()
+    [shown] = json.loads(unpack(bundle)["pages.json"]).values()
+    assert shown == {
+        "document_sha256": ceremony.contract.prepared_sha256,
+        "pictures": [digest.hex() for digest in digests],
+        "pictures_sha256": one,
+    }
+    assert one in str(presented.body)
 
 
 @on_sqlite
