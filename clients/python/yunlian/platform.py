@@ -124,7 +124,8 @@ class Platform:
         known = {key["kid"]: _public_key(key) for key in self._bank_keys if key.get("use") == "sig"}
         named = re.search(r';keyid="([^"]+)"', answer.headers.get("Signature-Input", ""))
         if named is not None and named[1] not in known:
-            del self._bank_keys
+            # With the metadata, which say again whose keys these are: another bank's are never taken.
+            del self.metadata, self._bank_keys
             known = {key["kid"]: _public_key(key) for key in self._bank_keys if key.get("use") == "sig"}
         return known
 
