@@ -27,8 +27,9 @@ ARC = "2.25.19415182244252287225712460991290668671"  # private object identifier
 BINDING, LOG_POLICY = f"{ARC}.3.1", f"{ARC}.1.6"
 SHORT_TERM = "0.4.0.194121.2.1"  # ETSI EN 319 412-1 §5.2.2: such certificates are never looked up
 STAMPING, SIGNING = "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.36"
-MESSAGE_DIGEST, TOKEN = bytes.fromhex("2a864886f70d010904"), bytes.fromhex("2a864886f70d010910020e")
-CERTIFICATE_V2, CONTENT_TYPE = bytes.fromhex("2a864886f70d010910022f"), bytes.fromhex("2a864886f70d010903")
+MESSAGE_DIGEST, CONTENT_TYPE = bytes.fromhex("2a864886f70d010904"), bytes.fromhex("2a864886f70d010903")
+TOKEN, CERTIFICATE_V2 = bytes.fromhex("2a864886f70d010910020e"), bytes.fromhex("2a864886f70d010910022f")
+SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 HASHES = {bytes.fromhex("608648016503040201"): "sha256", bytes.fromhex("608648016503040202"): "sha384"}
 ALGORITHMS = ("300a06082a8648ce3d040302", "300a06082a8648ce3d040303", "300d06092a864886f70d01010b0500")  # with SHA-2
 load = x509.load_der_x509_certificate
@@ -43,8 +44,8 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def der(data: bytes, most: int = 1000) -> list[tuple[int, bytes, bytes]]:
-    """The first DER elements as (tag, content, whole)."""
+def der(data: bytes, tags: str = "(..)*", most: int = 1000) -> list[tuple[int, bytes, bytes]]:
+    """The first DER elements as (tag, content, whole); their tags in hexadecimal are as the expression says."""
     found = []
     while data and len(found) < most:
         octets = data[1] & 0x7F if data[1] >= 0x80 else 0
@@ -53,14 +54,14 @@ def der(data: bytes, most: int = 1000) -> list[tuple[int, bytes, bytes]]:
         check(data[1] != 0x80 and octets == shortest and 2 + octets + length <= len(data), "not DER")
         found.append((data[0], data[2 + octets : 2 + octets + length], data[: 2 + octets + length]))
         data = data[2 + octets + length :]
+    check(re.fullmatch(tags, bytes(tag for tag, _, _ in found).hex()), "DER of another kind")
     return found
 
 
 def unpack(bundle: bytes) -> dict[str, bytes]:
     """1. The container holds the parts that its manifest names, with their digests."""
     with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
-        names = archive.namelist()
-        plain = not any(entry.compress_type for entry in archive.infolist())
+        names, plain = archive.namelist(), not any(entry.compress_type for entry in archive.infolist())
         check(plain and len(set(names)) == len(names) <= 256, "parts are doubled, compressed or too many")
         files = {name: archive.read(name) for name in names}
     manifest, digests = canonical(files.pop("manifest.json")), {name: sha256(data) for name, data in files.items()}
@@ -124,16 +125,17 @@ class SignedData:
     """One CMS SignedData (RFC 5652) with one signer, verified over `content` or what it encloses."""
 
     def __init__(self, whole: bytes, content: bytes | None, trust: Trust) -> None:
-        members = der(der(der(der(whole)[0][1])[1][1])[0][1])
-        inside, fields = der(members[2][1])[1:], der(der(members[-1][1])[0][1])
-        self.content = der(inside[0][1])[0][1] if inside else content
+        kind, body = der(der(whole, "30")[0][1], "06a0")
+        members = der(der(body[1], "30")[0][1], "023130a031")
+        inside, fields = der(members[2][1])[1:], der(der(members[-1][1], "30")[0][1], "023030a03004(a1)?")
+        self.content = der(inside[0][1], "04")[0][1] if inside else content
         attributes = {der(a[1])[0][1]: der(a[1])[1][1] for a in der(fields[3][1])}
         name, signed = HASHES[der(fields[2][1])[0][1]], der(attributes[MESSAGE_DIGEST])[0][1]
         check(signed == hashlib.new(name, self.content).digest(), "the signed content was changed")
         form = members[0][2], fields[0][2], members[1][1], der(members[2][1])[0][2], fields[4][2].hex() in ALGORITHMS
         version = bytes((2, 1, 3 if inside else 1)), b"\2\1\1"
         check(form == (*version, fields[2][2], attributes[CONTENT_TYPE], True), "an odd SignedData")
-        issuer, serial = der(fields[1][1])
+        issuer, serial = der(fields[1][1], "3002")
         certificates = {(c.issuer.public_bytes(), c.serial_number): c for c in (load(e[2]) for e in der(members[3][1]))}
         self.signer = certificates[issuer[2], int.from_bytes(serial[1], "big")]
         check({*certificates.values()} - {self.signer} <= {*trust.pool, trust.root}, "a stray certificate")
@@ -143,8 +145,9 @@ class SignedData:
         key.verify(self.signature, b"\x31" + fields[3][2][1:], *scheme)
         digests = der(der(der(der(attributes[CERTIFICATE_V2])[0][1])[0][1])[0][1])
         check(digests[-2][1] == self.signer.fingerprint(hashes.SHA256()), "the signature names another certificate")
-        unsigned = [der(element[1]) for element in der(fields[6][1])] if len(fields) == 7 else []
-        check([u[0][1] for u in unsigned] in ([], [TOKEN]), "an attribute that nobody vouches for")
+        unsigned = [der(e[1], "0631") for e in der(fields[6][1], "30")] if len(fields) == 7 else []
+        kinds = [kind[1], *(attribute[0][1] for attribute in unsigned)]
+        check(kinds in ([SIGNED_DATA], [SIGNED_DATA, TOKEN]), "an attribute that nobody vouches for")
         self.token = der(unsigned[0][1][1])[0][2] if unsigned else None
 
 
@@ -167,7 +170,7 @@ def signatures(pdf: bytes, trust: Trust, used: set[bytes]):
         check(start == 0 and end < before < after < after + rest <= len(pdf), "a byte range that covers too little")
         end, gap = after + rest, pdf[before:after]
         check(re.fullmatch(rb"<([0-9A-F]+|[0-9a-f]+)>", gap), "something hidden beside the signature")
-        whole = der(contents := bytes.fromhex(gap[1:-1].decode()), 1)[0][2]
+        whole = der(contents := bytes.fromhex(gap[1:-1].decode()), most=1)[0][2]
         check(not any(contents[len(whole) :]), "something behind the signature")
         covered = pdf[:before] + pdf[after:end]
         if b"/ETSI.RFC3161" in pdf[max(0, before - 300) : before] + pdf[after : after + 600]:
@@ -278,14 +281,11 @@ def examine(bundle: bytes, root_sha256: str, head: bytes | None):
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="离线验证证据包 / verify an evidence bundle offline")
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--root-sha256", help="可信根证书的 SHA-256 / digest of the trusted root (DER)")
-    parser.add_argument("--trust", type=Path, help="可信根证书文件 / the trusted root itself (PEM)")
+    parser.add_argument("--root-sha256", required=True, help="可信根证书的 SHA-256 / digest of the trusted root (DER)")
     parser.add_argument("--head", type=Path, help="经见证的日志头 / a head of the log from outside the bundle")
-    options, number = parser.parse_known_args(arguments)[0], 0
+    options, number = parser.parse_args(arguments), 0
     try:
-        given = x509.load_pem_x509_certificate(options.trust.read_bytes()) if options.trust else None
-        root = given.fingerprint(hashes.SHA256()).hex() if given else (options.root_sha256 or "").lower()
-        head = options.head and options.head.read_bytes()
+        head, root = options.head and options.head.read_bytes(), options.root_sha256.lower()
         for number, (zh, en, detail) in enumerate(examine(options.bundle.read_bytes(), root, head), start=1):
             print(f"✓ {number:2d}. {zh} / {en}\n       {detail}")
     except Exception as exc:

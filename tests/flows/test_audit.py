@@ -13,6 +13,8 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Flask
@@ -60,8 +62,8 @@ class Archive:
         """The stand-alone program, in a process that knows nothing of this service."""
         file = folder / "evidence.zip"
         file.write_bytes(bundle)
-        at = self.ceremony.services.clock().isoformat()
-        command = [sys.executable, VERIFIER, file, "--trust", self.root, "--at", at]
+        root = x509.load_pem_x509_certificate(self.root.read_bytes()).fingerprint(hashes.SHA256()).hex()
+        command = [sys.executable, VERIFIER, file, "--root-sha256", root]
         return subprocess.run(
             command, capture_output=True, text=True, check=False, cwd=folder, env={"PYTHONIOENCODING": "utf-8"}
         )
@@ -214,8 +216,6 @@ def test_a_changed_bundle_or_another_root_is_refused(archive: Archive, tmp_path:
         assert (status, good) in {(422, False), (200, False)}, part
     issuing = archive.ceremony.services.hierarchy.authority("signer").certificate
     archive.root.write_bytes(issuing.public_bytes(Encoding.PEM))
-    assert archive.verify_offline(bundle, tmp_path).returncode == 1
-    archive.root.write_bytes(b"no certificate")
     assert archive.verify_offline(bundle, tmp_path).returncode == 1
 
 

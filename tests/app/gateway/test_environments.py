@@ -109,7 +109,7 @@ def test_a_client_of_production_trusts_no_answer_of_the_sandbox(
     platform, enterprise = parties.platform.client(app), parties.enterprise.client()
     request, body = platform.prepare(PATH, {}, token=parties.token(), enterprise=enterprise)
     _ = platform._bank_keys
-    platform._http = httpx.Client(transport=httpx.WSGITransport(app=other_app))
+    platform._http = httpx.Client(transport=httpx.WSGITransport(app=other_app), base_url=platform.issuer)
     with pytest.raises(AnswerNotTrusted):
         platform.send(request, body, enterprise)
     lured = parties.platform.client(app)
