@@ -60,6 +60,7 @@ PAGES: dict[str, set[Role]] = {
     "/developer/applications": PLATFORM,
     "/developer/applications/new": PLATFORM,
     "/developer/applications/<client_id>": PLATFORM,
+    "/developer/applications/<client_id>/callback": PLATFORM,
     "/developer/certificates": PLATFORM,
     "/developer/certificates/enrol": PLATFORM,
 }
