@@ -127,7 +127,7 @@ class SignedData:
     def __init__(self, whole: bytes, content: bytes | None, trust: Trust) -> None:
         kind, body = der(der(whole, "30")[0][1], "06a0")
         members = der(der(body[1], "30")[0][1], "023130a031")
-        inside, fields = der(members[2][1])[1:], der(der(members[-1][1], "30")[0][1], "023030a03004(a1)?")
+        inside, fields = der(members[2][1], "06(a0)?")[1:], der(der(members[-1][1], "30")[0][1], "023030a03004(a1)?")
         self.content = der(inside[0][1], "04")[0][1] if inside else content
         attributes = {der(a[1])[0][1]: der(a[1])[1][1] for a in der(fields[3][1])}
         name, signed = HASHES[der(fields[2][1])[0][1]], der(attributes[MESSAGE_DIGEST])[0][1]

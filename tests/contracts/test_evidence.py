@@ -348,3 +348,23 @@ def test_proof_no_mutated_part_is_accepted(sealed, verifier, hierarchy, root_sha
             except InvalidEvidence:
                 pass
     assert accepted == []
+
+
+def test_proof_no_octet_of_the_reports_signature_is_free(sealed, verifier, root_sha256, head):
+    """The report alone is vouched for by its signature only. Every 40th octet, or each with YUNLIAN_PROOF=full."""
+    parts = {name: data for name, data in unpack(sealed).items() if name != MANIFEST}
+    report = parts["report.pdf"]
+    _, before, after, _ = map(int, re.findall(rb"/ByteRange \[(\d+) (\d+) (\d+) (\d+)\]", report)[-1])
+    length = len(bytes.fromhex(report[before + 1 : after - 1].decode()).rstrip(b"\0"))
+    chance, accepted = random.Random(20261122), []
+    for octet in range(0, length, 1 if os.environ.get("YUNLIAN_PROOF") == "full" else 40):
+        changed = bytearray(report)
+        place = before + 1 + 2 * octet
+        value = int(changed[place : place + 2], 16) ^ chance.randrange(1, 256)
+        changed[place : place + 2] = f"{value:02x}".encode()
+        try:
+            list(verifier.examine(pack({**parts, "report.pdf": bytes(changed)}), root_sha256, head))
+            accepted.append(octet)
+        except Exception:  # noqa: S110 - refusing is all that counts here
+            pass
+    assert accepted == []
