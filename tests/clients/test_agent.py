@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -194,7 +195,13 @@ def test_the_agent_answers_nobody_without_its_token_and_opens_only_where_it_may(
             for body in (b"[]", b"{", b"{}", b'{"method":1,"url":2,"document":3}', b'{"method":"POST","url":"x"}'):
                 assert raw.post("/sign", content=body, headers=headers).status_code in {400, 403}
             assert raw.post("/other", content=b"{}", headers=headers).status_code == 400
-            assert raw.post("/sign", content=b"x", headers=headers | {"Content-Length": "9999999"}).status_code == 400
+        with socket.socket(socket.AF_UNIX) as raw_socket:
+            raw_socket.connect(str(tmp_path / "a.sock"))
+            head = (
+                "POST /sign HTTP/1.1\r\nHost: agent\r\nAuthorization: Bearer secret\r\nContent-Length: 9999999\r\n\r\n"
+            )
+            raw_socket.sendall(head.encode() + b"x")
+            assert raw_socket.recv(64).split()[1] == b"400"
         server.shutdown()
 
 
@@ -294,7 +301,7 @@ def test_keys_in_a_token(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPa
      "pkcs11:token=a;object=b?module-path=/none.so&pin-source=/none"],
 )  # fmt: skip
 def test_uris_that_name_no_key(uri: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises((ValueError, OSError)):
         load_private_key(uri)
 
 

@@ -23,7 +23,7 @@ def test_digest_covers_version_and_both_texts():
 
 def test_says_what_is_agreed():
     wording = get_wording()
-    for said in ("电子签名", "同等的法律效力", "单独同意", "人脸", "个人信息保护法"):
+    for said in ("电子签名", "同等的法律效力", "单独同意", "人脸", "协助核验"):
         assert said in wording.text("zh")
     assert "separate" in wording.text("en").lower()
 
