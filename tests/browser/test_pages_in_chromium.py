@@ -100,12 +100,12 @@ def test_a_stranger_is_told_what_an_upload_is_worth(context: BrowserContext, ser
     for name, content, verdict in (
         ("notes.pdf", b"hello", "请上传 PDF 文件"),
         ("evidence.zip", b"PK\x03\x04 and nothing else", "证据包验证未通过"),
-        ("broken.pdf", b"%PDF-1.7\nbroken", "签名无效或无法确认"),
+        ("broken.pdf", b"%PDF-1.7\nbroken", "签名无效"),
     ):
         path = tmp_path / name
         path.write_bytes(content)
         page.goto(f"{service.people}/verify")
-        page.get_by_label("文件").set_input_files(path)
+        page.get_by_label("已签署的合同").set_input_files(path)
         page.get_by_role("button", name="验证").click()
         page.get_by_role("alert").get_by_text(verdict).wait_for()
 
