@@ -39,10 +39,11 @@ class Typesetter:
         """
         texts = {name: json.dumps(value, ensure_ascii=False, sort_keys=True) for name, value in inputs.items()}
         texts["fonts"] = json.dumps(font_choice(), sort_keys=True)
+        at = created_at.replace(microsecond=0)  # a PDF's dates know no fractions, and Typst refuses them
         with self._lock:
             try:
                 pdf, warnings = self._compiler.compile_with_warnings(
-                    format="pdf", pdf_standards=["a-2b"], timestamp=created_at, sys_inputs=texts
+                    format="pdf", pdf_standards=["a-2b"], timestamp=at, sys_inputs=texts
                 )
                 found = self._compiler.query(f"<{label}>", field="value") if label else "[]"
             except typst.TypstError as exc:

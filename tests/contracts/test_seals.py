@@ -1,10 +1,13 @@
 """Seals are one vector page each, the same whenever drawn."""
 
+from datetime import UTC, datetime
+
 import pypdfium2
 import pytest
 
 from contracts.errors import MissingGlyph
 from contracts.seals import company_and_person_seal, company_seal, person_seal
+from contracts.typesetting import typesetter
 
 CODE = "91330106MA2CFLDG4R"
 MILLIMETRE = 72 / 25.4
@@ -42,3 +45,13 @@ def test_missing_glyph_is_named():
     with pytest.raises(MissingGlyph) as caught:
         person_seal("张\ue000")
     assert caught.value.character == "\ue000"
+
+
+def test_a_real_clock_has_fractions_of_a_second_and_a_file_has_none():
+    seal = {"seal": {"kind": "company", "name": "测试", "code": "91110000100001234U", "person": ""}}
+    at = datetime(2026, 11, 22, 4, 0, 0, tzinfo=UTC)
+    whole, fraction = (
+        typesetter("seals/seal.typ").typeset(seal, created_at=moment)[0]
+        for moment in (at, at.replace(microsecond=123456))
+    )
+    assert whole == fraction
