@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import event, func, select
@@ -16,6 +18,8 @@ from app.settings import Settings
 from app.signing import service
 from app.signing.models import Contract
 from app.wiring import Services, build_services
+from contracts import ceremony as rules
+from contracts.ceremony import PartyState
 from tests.conftest import FakeClock
 from tests.flows.quick import QuickSigner
 
@@ -44,21 +48,33 @@ class Doom:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def sign_all(settings: Settings, seed: int, longest: int, links: list[str], last6: str) -> None:
-    """The life of one party: every ceremony, in an order of its own. What it knew is gone with it."""
+def sign_all(settings: Settings, seed: int, longest: int, links: dict[str, str], party: str, last6: str) -> None:
+    """The life of one party: every contract (its id and the party's link) that still waits for its signature, in an
+    order of its own. What it knew is gone with it."""
     services = build_services(settings, FakeClock())
+    waiting = sorted(_unsigned(services, party) & links.keys())  # looked up before the doom: a short life gets on
     Doom(services, seed, longest)
-    for link in random.Random(seed).sample(links, len(links)):
-        QuickSigner(services, link, last6).sign()
+    for contract_id in random.Random(seed).sample(waiting, len(waiting)):
+        QuickSigner(services, links[contract_id], last6).sign()
 
 
 def deliver_all(settings: Settings, seed: int, longest: int, count: int) -> None:
-    """The life of the jobs process: until everything is delivered."""
-    services = build_services(settings, FakeClock())
+    """The life of the jobs process: until everything is delivered. Its clock goes on, so that failures are tried
+    again."""
+    clock = FakeClock()
+    services = build_services(settings, clock)
     Doom(services, seed, longest)
     while _delivered(services) < count:
-        service.deliver_pending(services)
+        if not service.deliver_pending(services):
+            clock.advance(timedelta(seconds=1))
+            time.sleep(0.05)
         services.journal.seal()
+
+
+def _unsigned(services: Services, party: str) -> set[str]:
+    with services.reading() as session:
+        rows = session.execute(select(Contract.id, Contract.ceremony)).all()
+    return {id_ for id_, stored in rows if rules.from_dict(stored).party(party).state is not PartyState.SIGNED}
 
 
 def _delivered(services: Services) -> int:
