@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
@@ -18,7 +19,7 @@ PHONE = ViewportSize(width=390, height=844)
 DESK = ViewportSize(width=1280, height=800)
 
 PAGES = {
-    "": ["/", "/login", "/verify", "/docs"],
+    "": ["/", "/login", "/verify", "/receipts", "/docs"],
     "operator2": [
         "/",
         "/operations/tenants",
@@ -29,16 +30,22 @@ PAGES = {
         "/operations/persons/new",
         "/operations/contracts",
         "/operations/contracts/new",
+        "/operations/contracts/uploads",
+        "/operations/payments/outbox",
+        "/operations/routing",
+        "/proofing/register",
         "/operations/decisions",
         "/account",
         "/account/password",
     ],
-    "compliance": ["/", "/compliance"],
+    "compliance": ["/", "/compliance", "/proofing"],
     "certificates": ["/", "/operations/certificates", "/operations/enrolments"],
     "auditor": ["/", "/operations/journal"],
     "enterprise": [
         "/",
+        "/enterprise/representatives",
         "/enterprise/contracts",
+        "/enterprise/approvals",
         "/enterprise/authorizations",
         "/enterprise/certificates",
         "/enterprise/certificates/enrol",
@@ -81,10 +88,10 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
 def test_pages_fit_the_screen_and_everything_has_a_name(login: str, context: BrowserContext, service: Running) -> None:
     faults: list[str] = []
     page = context.new_page()
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
     if login:
         log_in(page, service, login)
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
     for path in PAGES[login]:
         for screen in (PHONE, DESK):
             page.set_viewport_size(screen)
@@ -113,7 +120,7 @@ def test_a_stranger_is_told_what_an_upload_is_worth(context: BrowserContext, ser
 def log_in(page: Page, service: Running, login: str) -> None:
     """Password and second factor, by the form; a code that was spent elsewhere is waited out."""
     try_log_in(page, service, login)
-    if page.url.endswith("/login"):
+    if urlsplit(page.url).path == "/login":
         wait_for_next_code()
         try_log_in(page, service, login)
     assert page.url == f"{service.people}/"
