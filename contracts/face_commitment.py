@@ -3,7 +3,9 @@
 Format "yunlian-face-evidence/1": {"format", "root", "leaves": [{"name", "hash", "salt",
 "content_sha256", "text"}]}, digests and salts in hexadecimal. A leaf's hash is SHA-256(0x00 ||
 canonical JSON of content_sha256, name and salt); the root is the Merkle tree hash of RFC 9162
-§2.1.1. Of a leaf that was forgotten only name and hash remain.
+§2.1.1. Of a leaf that was forgotten only name and hash remain, and nothing in them binds the one to the other;
+therefore the format itself fixes the name of each place: report, policy, nonce, where it was agreed to the consent,
+then either the notes of an assisted check or the portrait and the frames, numbered in their order.
 """
 
 from __future__ import annotations
@@ -29,14 +31,21 @@ def face_root(evidence: Mapping[str, Any]) -> bytes:
             raise InvalidEvidence(STEP, "not face evidence of a known format")
         leaves = evidence["leaves"]
         names = [leaf["name"] for leaf in leaves]
-        if not 0 < len(leaves) <= _MAX_LEAVES or len(set(names)) != len(names):
-            raise InvalidEvidence(STEP, "leaves have distinct names, and there is at least one")
+        if len(leaves) > _MAX_LEAVES or names != _names(len(leaves), agreed="consent" in names):
+            raise InvalidEvidence(STEP, "these are not the leaves of a face check")
         root = _tree_hash([_checked_hash(leaf) for leaf in leaves])
         if root.hex() != evidence["root"]:
             raise InvalidEvidence(STEP, "the leaves do not lead to the root")
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise InvalidEvidence(STEP, "not face evidence") from exc
     return root
+
+
+def _names(count: int, *, agreed: bool) -> list[str]:
+    """What the leaves of a face check are called."""
+    documents = ["report", "policy", "nonce", *(["consent"] if agreed else [])]
+    frames = [f"frame-{number:03d}" for number in range(count - len(documents) - 1)]
+    return [*documents, *(["portrait", *frames] if frames else ["notes"])]
 
 
 def _checked_hash(leaf: Mapping[str, Any]) -> bytes:

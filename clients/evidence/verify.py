@@ -14,7 +14,6 @@ import hashlib
 import io
 import json
 import re
-import sys
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,11 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 ARC = "2.25.19415182244252287225712460991290668671"  # private object identifiers of the service
 BINDING, LOG_POLICY = f"{ARC}.3.1", f"{ARC}.1.6"
-SHORT_TERM = "0.4.0.194121.2.1"  # ETSI EN 319 412-1 §5.2.2: such certificates are never looked up
-STAMPING, SIGNING = "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.36"
+SHORT_TERM, STAMPING, SIGNING = "0.4.0.194121.2.1", "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.36"
 MESSAGE_DIGEST, CONTENT_TYPE = bytes.fromhex("2a864886f70d010904"), bytes.fromhex("2a864886f70d010903")
-TOKEN, CERTIFICATE_V2 = bytes.fromhex("2a864886f70d010910020e"), bytes.fromhex("2a864886f70d010910022f")
-SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
+TOKEN, CERTIFICATE_V2, SIGNED_DATA = (bytes.fromhex(f"2a864886f70d01{e}") for e in ("0910020e", "0910022f", "0702"))
 HASHES = {bytes.fromhex("608648016503040201"): "sha256", bytes.fromhex("608648016503040202"): "sha384"}
 ALGORITHMS = ("300a06082a8648ce3d040302", "300a06082a8648ce3d040303", "300d06092a864886f70d01010b0500")  # with SHA-2
 load = x509.load_der_x509_certificate
@@ -113,7 +110,7 @@ class Trust:
                 return
             issuers = [i for i in (*self.pool, self.root) if issued(certificate, i)]
             check(issuers, f"{name}: no issuer")
-            if SHORT_TERM not in {e.oid.dotted_string for e in certificate.extensions}:
+            if SHORT_TERM not in {e.oid.dotted_string for e in certificate.extensions}:  # ETSI EN 319 412-1 §5.2.2
                 crls = [crl for crl in self.crls if crl.issuer == certificate.issuer]
                 check(any(max(c.last_update_utc, c.next_update_utc) >= at for c in crls), f"{name}: revocation unknown")
                 entries = [c.get_revoked_certificate_by_serial_number(certificate.serial_number) for c in crls]
@@ -204,13 +201,16 @@ def face_root(data: bytes) -> bytes:
     """The Merkle root of face evidence from its salted leaves (RFC 9162 §2.1.1)."""
     evidence, digests = canonical(data), []
     check((*sorted(evidence), evidence["format"]) == ("format", "leaves", "root", "yunlian-face-evidence/1"), "form")
-    for leaf in evidence["leaves"]:
-        check(set(leaf) == {"name", "hash", "salt", "content_sha256", "text"}, "a face check with unknown members")
-        entry, text = {name: leaf[name] for name in ("content_sha256", "name", "salt")}, leaf["text"]
+    agreed = [leaf["name"] for leaf in evidence["leaves"][3:4] if leaf["name"] == "consent"]
+    frames = [f"frame-{number:03d}" for number in range(len(evidence["leaves"]) - 4 - len(agreed))]
+    names = ["report", "policy", "nonce", *agreed, *(["portrait", *frames] if frames else ["notes"])]
+    for leaf, name in zip(evidence["leaves"], names, strict=True):
+        check((*sorted(leaf), leaf["name"]) == ("content_sha256", "hash", "name", "salt", "text", name), "other leaves")
+        salt, digest, text = leaf["salt"], leaf["content_sha256"], leaf["text"]
+        expected = sha256(b"\0" + text_of({"content_sha256": digest, "name": name, "salt": salt}))
         digests.append(bytes.fromhex(leaf["hash"]))
-        expected = sha256(b"\0" + text_of(entry)) if leaf["salt"] else digests[-1].hex()
-        check(leaf["hash"] == expected and (leaf["salt"] or (text, leaf["content_sha256"]) == (None, None)), "a leaf")
-        check(text is None or sha256(text.encode()) == leaf["content_sha256"], "a face report was changed")
+        check(leaf["hash"] == (digests[-1].hex() if {salt, digest, text} == {None} else expected), "a changed leaf")
+        check(text is None or sha256(text.encode()) == digest, "a face report was changed")
     check(tree(digests).hex() == evidence["root"], "the leaves do not lead to the root")
     return tree(digests)
 
@@ -245,8 +245,8 @@ def check_log(parts: dict[str, bytes], head: bytes | None, trust: Trust, at: dat
     policies = certificate.extensions.get_extension_for_class(x509.CertificatePolicies).value
     check(LOG_POLICY in {policy.policy_identifier.dotted_string for policy in policies}, "no certificate of a log")
     value, key = base64.b64decode(signature.split(b" ")[-1]), certificate.public_key().public_bytes_raw()
-    line = f"— {origin} {base64.b64encode(value).decode()}\n".encode()
     name = hashlib.sha256(origin.encode() + b"\n\1" + key).digest()[:4]
+    line = f"— {origin} {base64.b64encode(value).decode()}\n".encode()
     check((signature, value[:4]) == (line, name), "the head's signature")
     certificate.public_key().verify(value[4:], text + b"\n")
     proof, leaf = [*map(bytes.fromhex, entry["inclusion_proof"])], b"\0" + entry["leaf"].encode()
@@ -291,10 +291,10 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as exc:
         print(f"✗ {number + 1:2d}. 验证失败 / failed: {exc or type(exc).__name__}")
         return 1
-    print("" if head else "！ 未给定外部日志头 / no --head was given: the log's own word alone\n", end="")
-    print("✓ 全部验证通过 / everything verified")
+    warning = "" if head else "！ 未给定外部日志头 / no --head was given: the log's own word alone\n"
+    print(f"{warning}✓ 全部验证通过 / everything verified")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

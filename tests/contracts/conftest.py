@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from contracts.binding import SignatureBinding
 from contracts.consent import get_wording
 from contracts.render import render
 from contracts.signing import begin_signature, finish_signature, prepare_document, sign_with_key
+from kyc.evidence import build_evidence
 from pki.assembly import CertificateRequest, PublicationUrls, Subject
 from pki.authority import IssuingAuthority, create_root, sign_issuing
 from pki.identifiers import organization_identifier, signature_urn, uscc_check_digit
@@ -27,7 +27,6 @@ from pki.path import TrustPolicy
 from pki.profiles import LOG, SEAL, SIGNER, TSA, Profile
 from pki.revocation import GOOD, RevocationState, build_crl
 from pki.timestamp import TimestampAuthority
-from pki.translog import leaf_hash, node_hash
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -69,21 +68,17 @@ TERMS: dict[str, Any] = {
 }
 
 
-def _face_evidence() -> dict[str, Any]:
-    """As the identity package writes it: two commitments, the second forgotten."""
-    text, salt = '{"passed":true}', "11" * 32
-    leaf = {"name": "report", "salt": salt, "content_sha256": hashlib.sha256(text.encode()).hexdigest()}
-    entry = json.dumps(leaf, sort_keys=True, separators=(",", ":")).encode()
-    hashes = [leaf_hash(entry), leaf_hash(b"a forgotten picture")]
-    gone = {"name": "portrait", "hash": hashes[1].hex(), "salt": None, "content_sha256": None, "text": None}
-    return {
-        "format": "yunlian-face-evidence/1",
-        "root": node_hash(*hashes).hex(),
-        "leaves": [{**leaf, "hash": hashes[0].hex(), "text": text}, gone],
-    }
+def make_face_evidence(*, documents: str, pictures: str) -> dict[str, Any]:
+    """What the identity package writes, its pictures forgotten."""
+    evidence = build_evidence(
+        {name: {"about": name} for name in documents.split()}, dict.fromkeys(pictures.split(), b"")
+    )
+    return evidence.forget(frozenset(pictures.split())).to_json()
 
 
-FACE_EVIDENCE = _face_evidence()
+FACE_EVIDENCE = make_face_evidence(
+    documents="report policy nonce consent", pictures="portrait frame-000 frame-001 frame-002"
+)
 
 
 class Clock:

@@ -17,16 +17,18 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from contracts.consent import ConsentWording, get_wording
-from contracts.container import MANIFEST, pack, unpack
+from contracts.container import MANIFEST, canonical_json, pack, unpack
 from contracts.errors import InvalidEvidence
 from contracts.evidence import build_bundle, verify_bundle
 from contracts.evidence_report import render_report
+from contracts.face_commitment import face_root
 from contracts.render import SignaturePlace
 from contracts.signing import prepare_document, sign_with_key
 from pki.assembly import PublicationUrls, Subject
 from pki.authority import create_root
 from pki.checkpoint import Checkpoint, sign_checkpoint
 from pki.translog import MerkleLog, leaf_hash
+from tests.contracts.conftest import make_face_evidence
 
 VERIFIER = Path(__file__).parents[2] / "clients" / "evidence" / "verify.py"
 FIELD = "enterprise-legal-representative"
@@ -322,6 +324,56 @@ def test_a_digest_has_one_form(bundle, verifier, hierarchy, root_sha256, head, n
         list(verifier.examine(pack(parts), root_sha256, head))
     with pytest.raises(InvalidEvidence):
         verify_bundle(pack(parts), [hierarchy.root.certificate], now)
+
+
+def renamed(evidence, place, name):
+    leaf = evidence["leaves"][place]
+    assert leaf["salt"] is None  # forgotten: nothing but the format binds its name
+    leaf["name"] = name
+    return evidence
+
+
+CHECKED = {"documents": "report policy nonce consent", "pictures": "portrait frame-000 frame-001"}
+ASSISTED = {"documents": "report policy nonce", "pictures": "notes"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        (CHECKED, lambda evidence: renamed(evidence, 5, "frame-001")),
+        (CHECKED, lambda evidence: renamed(evidence, 6, "frame-002")),
+        (CHECKED, lambda evidence: renamed(evidence, 4, "notes")),
+        (ASSISTED, lambda evidence: renamed(evidence, 3, "portrait")),
+        (ASSISTED, lambda evidence: renamed(evidence, 3, None)),
+    ],
+)
+def test_a_forgotten_leaf_keeps_its_name(verifier, kind, change):
+    evidence = make_face_evidence(**kind)
+    assert face_root(evidence).hex() == verifier.face_root(canonical_json(evidence)).hex() == evidence["root"]
+    change(evidence)
+    with pytest.raises(InvalidEvidence):
+        face_root(evidence)
+    with pytest.raises(ValueError, match="leaves"):
+        verifier.face_root(canonical_json(evidence))
+
+
+@pytest.mark.parametrize(
+    ("documents", "pictures"),
+    [
+        ("report policy", "notes"),
+        ("report policy nonce consent", "portrait"),
+        ("policy report nonce", "notes"),
+        ("report policy nonce", "notes portrait"),
+        ("report policy nonce", "portrait frame-001"),
+        ("report policy nonce more", "portrait frame-000"),
+    ],
+)
+def test_the_leaves_of_a_face_check_are_known(verifier, documents, pictures):
+    evidence = make_face_evidence(documents=documents, pictures=pictures)
+    with pytest.raises(InvalidEvidence):
+        face_root(evidence)
+    with pytest.raises(ValueError, match=r"leaves|zip"):
+        verifier.face_root(canonical_json(evidence))
 
 
 def test_proof_no_mutated_part_is_accepted(sealed, verifier, hierarchy, root_sha256, head, now):

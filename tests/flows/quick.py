@@ -57,7 +57,7 @@ class QuickSigner:
         shown = [bytes.fromhex(digest or "") for digest in (party.presented_sha256, party.consent_sha256)]
         binding = new_binding(*shown)
         documents = {"report": {"by": "a proof"}, "policy": {}, "nonce": {**binding.to_json()}}
-        evidence = build_evidence(documents, {"picture": hashlib.sha256(self._token.encode()).digest()})
+        evidence = build_evidence(documents, {"notes": hashlib.sha256(self._token.encode()).digest()})
         check_id, root = new_id(), evidence.root.hex()
         with services.transaction() as session:
             sealed = json.dumps(evidence.to_json()).encode()
