@@ -26,11 +26,16 @@ ROOT = Path(__file__).parents[3]
 
 @dataclass(frozen=True)
 class Door:
-    """Where the door is, the service's own view of the same database, and the root certificate to trust."""
+    """Where the door is, the service's own view of the same database, and the root certificate to trust.
+
+    `environment` is what further processes of the service need, `pid` that of the process whose children serve.
+    """
 
     services: Services
     url: str
     root: Path
+    environment: dict[str, str]
+    pid: int
 
     def context(self, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
         """TLS that trusts this service's root alone, with a client certificate where one is given."""
@@ -58,13 +63,13 @@ def platforms_door(var: Path, database_url: str, workers: int, **overrides: str)
     services = build_services(Settings.from_env(environment))
     initialize(services)
     make_tls_files(services, var / "tls")
-    door = Door(services, f"https://{bind}", var / "tls" / "root.pem")
     gunicorn = Path(sys.executable).parent / "gunicorn"
     with open(var / "door.log", "wb") as log:
         process = subprocess.Popen(
             [gunicorn, "-c", "gunicorn.conf.py", "wsgi:app"],
             cwd=ROOT, env=os.environ | environment, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
+        door = Door(services, f"https://{bind}", var / "tls" / "root.pem", environment, process.pid)
         try:
             _await(door, process)
             yield door

@@ -1,0 +1,105 @@
+"""The processes behind payments, each of which can be killed and started again: PostgreSQL, and programs of our own."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = Path(sys.executable).parent
+
+
+class Database:
+    """A PostgreSQL of its own, durable as it is delivered: fsync and synchronous_commit are on."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # the socket's path must be short
+        self._programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
+        self._owner: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            self._owner = {"user": "postgres", "group": "postgres", "extra_groups": []}
+            shutil.chown(self._folder, "postgres", "postgres")
+        self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8")
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://postgres@/postgres?host={self._folder}"
+
+    def start(self) -> None:
+        """Returns when it has recovered and takes connections."""
+        options = f"-c listen_addresses='' -c unix_socket_directories={self._folder} -c max_connections=200"
+        self._run("pg_ctl", "-w", "-o", options, "-l", self._folder / "log", "start")
+
+    def kill_all(self) -> None:
+        """As when the machine loses power: nobody of it is left to say good-bye."""
+        server = self._server()
+        os.kill(server, signal.SIGSTOP)  # so that it starts no other child meanwhile
+        everybody = (*children(server), server)
+        for pid in everybody:
+            os.kill(pid, signal.SIGKILL)
+        while any(Path(f"/proc/{pid}").exists() for pid in everybody):  # their shared memory is still in use
+            time.sleep(0.01)
+
+    def kill_one(self, chance: random.Random) -> None:
+        """One of its processes, upon which it throws everybody out and recovers by itself."""
+        os.kill(chance.choice(children(self._server())), signal.SIGKILL)
+
+    def remove(self) -> None:
+        self._run("pg_ctl", "-m", "immediate", "stop")
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _server(self) -> int:
+        return int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        command = [self._programs / program, "-D", self._folder / "data", *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self._owner)
+
+
+class Program:
+    """One process of the service, such as `flask payments outbox`."""
+
+    def __init__(self, environment: Mapping[str, str], *command: str) -> None:
+        self._environment = os.environ | environment | {"YUNLIAN_DOORS": "people"}
+        self._command = [str(PROGRAMS / command[0]), *command[1:]]
+        self._log = Path(environment["YUNLIAN_VAR"]) / "programs.log"
+        self.start()
+
+    def start(self) -> None:
+        with open(self._log, "ab") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+
+
+@contextmanager
+def running(*programs: Program) -> Iterator[None]:
+    """End them on the way out, gently where they still listen."""
+    try:
+        yield
+    finally:
+        for program in programs:
+            program.stop()
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
