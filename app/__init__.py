@@ -27,6 +27,7 @@ _BLUEPRINTS: dict[Door, tuple[str, ...]] = {
         "app.gateway.icbc.routes",
         "app.certificates.est",
         "app.oauth.routes",
+        "app.oauth.onboarding_routes",
         "app.payments.routes",
         "app.payments.receipt_routes",
         "app.routing.routes",

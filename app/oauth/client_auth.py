@@ -22,7 +22,7 @@ from app.gateway.certificates import KnownCertificate, UnknownCertificate, get_g
 from app.gateway.jose import JoseError, UnverifiedJws, parse_jws
 from app.oauth.messages import FormRequest
 from app.oauth.models import Application
-from app.oauth.scopes import CLIENT_SCOPES, SCOPES, format_scope, parse_scope
+from app.oauth.scopes import BANK_SCOPES, CLIENT_SCOPES, SCOPES, format_scope, parse_scope
 from app.problems import Problem
 from pki.identifiers import application_urn
 
@@ -89,8 +89,8 @@ class Client(ClientMixin):
 
     @property
     def own_scopes(self) -> frozenset[str]:
-        """What the platform may do without any enterprise."""
-        return CLIENT_SCOPES & set(self.application.scopes)
+        """What the application may do without any enterprise."""
+        return (CLIENT_SCOPES | BANK_SCOPES) & set(self.application.scopes)
 
 
 def prove(services: Services, request: FormRequest, tls_x5t_s256: str | None) -> ClientProof:

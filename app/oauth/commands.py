@@ -1,4 +1,4 @@
-"""`flask oauth …`: keys of access tokens, codes for registering applications."""
+"""`flask oauth …`: keys of access tokens, codes for registering applications, the bank's onboarding system."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import click
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
-from app.identity.models import Tenant
+from app.identity.models import Tenant, TenantKind
 from app.oauth import registration, token_keys
+from app.oauth.scopes import BANK_SCOPES
+from app.oauth.service import register_application
 from app.wiring import current_services
 
 oauth = AppGroup("oauth", help="The authorization server.")
@@ -47,3 +49,23 @@ def _registration_code(uscc: str) -> None:
     if tenant is None:
         raise click.ClickException("no platform has this unified social credit code")
     click.echo(registration.make_code(services, tenant.id))
+
+
+@oauth.command("onboarding-client")
+@click.argument("name")
+@with_appcontext
+def _onboarding_client(name: str) -> None:
+    """Register the bank's onboarding system NAME, which may propose platforms and nothing else; prints its client_id.
+
+    A certificate officer then hands out the enrolment code for its API certificate.
+    """
+    services = current_services()
+    with services.transaction() as session:
+        bank = session.scalars(select(Tenant).where(Tenant.kind == TenantKind.BANK)).first()
+        if bank is None:
+            raise click.ClickException("the bank itself is not registered yet")
+        client = register_application(
+            services, session, tenant_id=bank.id, name=name, redirect_uris=[], scopes=sorted(BANK_SCOPES),
+            actor="command-line",
+        )  # fmt: skip
+    click.echo(client.client_id)

@@ -1,4 +1,4 @@
-"""OAuth requests as Authlib sees them: a form in which every parameter occurs once."""
+"""OAuth requests as Authlib sees them: a form in which every parameter occurs once; documents of onboarding."""
 
 # mypy: disallow-subclassing-any=False
 
@@ -6,11 +6,48 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Annotated
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Payload, OAuth2Request
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from app.routing.documents import Document
+from pki.errors import PkiError
+from pki.identifiers import parse_uscc
 
 MAX_FORM = 32 * 1024  # octets
 _MAX_PARAMETERS = 40
+
+
+def _check_uscc(text: str) -> str:
+    try:
+        return parse_uscc(text)
+    except PkiError as exc:
+        raise PydanticCustomError("check-digit", "not a unified social credit code (GB 32100)") from exc
+
+
+def _check_printable(text: str) -> str:
+    if text != text.strip() or not text.isprintable():
+        raise PydanticCustomError("not-printable", "printable characters, no space at the ends")
+    return text
+
+
+RegistrationId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\z")]
+
+
+class PlatformDocument(Document):
+    """POST /api/v1/platforms"""
+
+    registration_id: RegistrationId
+    name: Annotated[str, Field(min_length=2, max_length=200), AfterValidator(_check_printable)]
+    uscc: Annotated[str, Field(min_length=18, max_length=18), AfterValidator(_check_uscc)]
+
+
+class PlatformNameDocument(Document):
+    """POST /api/v1/platforms/status and /registration-code"""
+
+    registration_id: RegistrationId
 
 
 class _Payload(OAuth2Payload):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base, new_id
-from app.identity.models import Tenant
+from app.identity.models import DecisionState, Tenant
 
 
 class Application(Base):
@@ -26,6 +26,26 @@ class Application(Base):
     disabled_at: Mapped[datetime | None]
 
     tenant: Mapped[Tenant] = relationship(lazy="joined")
+
+
+class PlatformRegistration(Base):
+    """A platform that the bank's onboarding system proposes; an operator confirms it, and then it is a tenant."""
+
+    __tablename__ = "platform_registrations"
+    id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)
+    application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"))  # the system that proposes
+    registration_id: Mapped[str] = mapped_column(String(64))  # its own name for the proposal
+    name: Mapped[str] = mapped_column(String(200))
+    uscc: Mapped[str] = mapped_column(String(18))
+    state: Mapped[DecisionState] = mapped_column(String(16))
+    asked_at: Mapped[datetime]
+    decided_by: Mapped[str | None] = mapped_column(ForeignKey("accounts.id"))
+    decided_at: Mapped[datetime | None]
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenants.id"))
+
+    application: Mapped[Application] = relationship(lazy="joined")
+
+    __table_args__ = (UniqueConstraint("application_id", "registration_id"),)
 
 
 class Authorization(Base):

@@ -37,7 +37,14 @@ class NoRepresentative(Problem):
     status, code = HTTPStatus.CONFLICT, "no-representative"
 
 
+class PlatformNotConfirmed(Problem):
+    """The platform was proposed, and no operator has confirmed it; or one has rejected it."""
+
+    status, code = HTTPStatus.CONFLICT, "platform-not-confirmed"
+
+
 TEXTS = {
+    "platform-not-confirmed": "该平台的登记尚未经银行人员复核通过。",
     "authorization-request-expired": "授权请求已过期或已处理，请回到平台重新发起。",
     "another-enterprise": "平台请求的企业与您所属的企业不一致。",
     "no-product-certificate": "贵企业尚无该产品的有效证书，请先申请产品证书。",

@@ -8,7 +8,12 @@ CLIENT_SCOPES = frozenset({"routing", "contracts"})
 # These concern an enterprise and come only with its authorization for the product of the same name.
 PRODUCT_SCOPES = frozenset({"payments"})
 
-SCOPES = CLIENT_SCOPES | PRODUCT_SCOPES
+PLATFORM_SCOPES = CLIENT_SCOPES | PRODUCT_SCOPES
+
+# The bank's own systems have these, and nothing else; no platform has them.
+BANK_SCOPES = frozenset({"onboarding"})
+
+SCOPES = PLATFORM_SCOPES | BANK_SCOPES
 
 
 def parse_scope(text: str | None) -> frozenset[str]:

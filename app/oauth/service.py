@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.db import new_id
-from app.identity.models import Tenant
+from app.identity.models import Tenant, TenantKind
 from app.oauth.authorizations import (
     PLATFORM_CUSTODY_LIMITS,
     effective_limits,
@@ -22,7 +22,7 @@ from app.oauth.authorizations import (
 )
 from app.oauth.details import Limits, ProductAccess
 from app.oauth.models import Application
-from app.oauth.scopes import SCOPES
+from app.oauth.scopes import BANK_SCOPES, PLATFORM_SCOPES
 from app.problems import Fault, InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 _MAX_REDIRECT_URIS = 10
+_SCOPES_OF = {TenantKind.PLATFORM: PLATFORM_SCOPES, TenantKind.BANK: BANK_SCOPES}
 _VISIBLE = re.compile(r"[!-~]{1,500}")
 
 
@@ -57,11 +58,14 @@ def register_application(
     scopes: Sequence[str],
     actor: str,
 ) -> Application:
-    """A new OAuth client of a platform; its keys come with its API certificates. Raises NotFound, InvalidInput."""
+    """A new OAuth client of a platform, or of the bank itself; its keys come with its API certificates.
+
+    Raises NotFound, InvalidInput.
+    """
     tenant = session.get(Tenant, tenant_id)
-    if tenant is None or tenant.kind != "platform":
+    if tenant is None or tenant.kind not in _SCOPES_OF:
         raise NotFound("no such platform")
-    _check_registration(name, redirect_uris, scopes)
+    _check_registration(name, redirect_uris, scopes, _SCOPES_OF[TenantKind(tenant.kind)])
     application = Application(
         id=new_id(),
         client_id=f"app-{new_id()}",
@@ -110,7 +114,9 @@ def disable_application(services: Services, session: Session, application_id: st
     services.journal.append(session, "application-disabled", subject=application_id, actor=actor, body={})
 
 
-def _check_registration(name: str, redirect_uris: Sequence[str], scopes: Sequence[str]) -> None:
+def _check_registration(
+    name: str, redirect_uris: Sequence[str], scopes: Sequence[str], allowed: frozenset[str]
+) -> None:
     faults = []
     if not 1 <= len(name.strip()) <= 100 or not name.isprintable():
         faults.append(Fault("/name", "1 to 100 printable characters"))
@@ -119,8 +125,8 @@ def _check_registration(name: str, redirect_uris: Sequence[str], scopes: Sequenc
     for index, uri in enumerate(redirect_uris):
         if not _is_redirect_uri(uri):
             faults.append(Fault(f"/redirect_uris/{index}", "an absolute https URI without fragment"))
-    if not scopes or not SCOPES.issuperset(scopes):
-        faults.append(Fault("/scopes", f"one or more of {', '.join(sorted(SCOPES))}"))
+    if not scopes or not allowed.issuperset(scopes):
+        faults.append(Fault("/scopes", f"one or more of {', '.join(sorted(allowed))}"))
     if faults:
         raise InvalidInput("the application cannot be registered like this", faults=tuple(faults))
 

@@ -24,7 +24,15 @@ blueprint = Blueprint("icbc", __name__)
 _OWN_PREFIX = "/api/v1/"
 _FORM = "application/x-www-form-urlencoded"
 # Everything else that concerns an enterprise is taken to move its money, so that a new service is strict by default.
-_READS = frozenset({"payments.status"})
+_READS = frozenset(
+    {
+        "payments.status",
+        "payments.balance",
+        "payments.account_statement",
+        "payments.batch_status",
+        "payment_receipts.receipt",
+    }
+)
 
 
 def find_service(path: str) -> Service | None:

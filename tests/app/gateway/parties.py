@@ -136,8 +136,19 @@ def make_platform(
             scopes=["payments", "routing"],
             actor="test",
         )
+    return certify(services, application, key)
+
+
+def certify(services: Services, application: Application, key: PrivateKey) -> ApplicationParty:
+    """The application with an API certificate for this key."""
+    with services.transaction() as session:
         _, code = certificates.create_enrolment(
-            services, session, profile="api", tenant_id=tenant.id, application_id=application.id, actor="test"
+            services,
+            session,
+            profile="api",
+            tenant_id=application.tenant_id,
+            application_id=application.id,
+            actor="test",
         )
         record = certificates.enrol_api(services, session, code=code, csr=_csr(key))
     return ApplicationParty(services, application, key, x509.load_der_x509_certificate(record.der))

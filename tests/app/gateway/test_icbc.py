@@ -21,6 +21,7 @@ from sqlalchemy import func, select
 
 from app.certificates import service as certificates
 from app.gateway.icbc import keys
+from app.gateway.icbc.routes import find_service
 from app.journal import JournalEntry
 from app.oauth import service as oauth
 from app.payments.models import PaymentInstruction
@@ -176,6 +177,34 @@ def test_an_enterprise_reads_by_its_own_signature_or_by_its_content(world: World
     for biz, code in (({"signed_content": world.content(asked, STATUS)}, 0), (asked, 400019)):
         sent = client.parameters(STATUS, biz, world.token, now)
         assert client.read(world.post(STATUS, sent))["return_code"] == code
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "member"),
+    [
+        ("payments/balance", {}, "accounts"),
+        ("payments/statement", {"account": PAYER}, "entries"),
+        ("payments/batches/status", {"batch_id": "none"}, None),
+        ("payments/receipt", {"instruction_id": "P-1"}, None),
+    ],
+)
+def test_what_only_reads_takes_the_enterprise_s_own_signature(
+    world: World, path: str, asked: dict[str, Any], member: str | None
+) -> None:
+    client, path = world.by_enterprise(), f"/api/{path}/V1"
+    read = client.read(world.post(path, client.parameters(path, asked, world.token, world.services.clock())))
+    if member is None:  # the signature was taken: it is the batch or the payment that is missing
+        assert (read["return_code"], read["problem"]) == (400011, "not-found")
+    else:
+        assert member in world.parties.enterprise.client().open(read["sealed"])
+
+
+def test_every_other_service_for_an_enterprise_is_taken_to_move_money(world: World) -> None:
+    paths = {rule.rule.removeprefix("/api/v1/") for rule in world.app.url_map.iter_rules("payments.pay_batch")}
+    paths |= {"payments", "payments/cancel", "echo"}
+    with world.app.app_context():
+        found = {path: find_service(path) for path in paths}
+    assert {path for path, service in found.items() if service is not None and service.moves_money} == paths
 
 
 def test_money_is_not_moved_by_the_enterprise_s_signature_alone_nor_by_the_platform_s(world: World) -> None:
