@@ -24,6 +24,7 @@ PAGES = {
         "/",
         "/operations/tenants",
         "/operations/tenants/new",
+        "/operations/platforms",
         "/operations/accounts",
         "/operations/accounts/new",
         "/operations/persons",
