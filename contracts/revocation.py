@@ -197,7 +197,8 @@ def _names_issuer(single: ocsp.OCSPSingleResponse, issuer: x509.Certificate) -> 
 
 def _ocsp_signer(response: ocsp.OCSPResponse, issuer: x509.Certificate) -> x509.Certificate | None:
     """The issuer itself, or a responder that it delegated to (RFC 6960 §4.2.2.2); None where neither signed."""
-    delegated = [c for c in response.certificates if c != issuer and _is_delegated(c, issuer, response.produced_at_utc)]
+    known_at = min(single.this_update_utc for single in response.responses)
+    delegated = [c for c in response.certificates if c != issuer and _is_delegated(c, issuer, known_at)]
     return next((signer for signer in (issuer, *delegated) if _signed_by(response, signer)), None)
 
 

@@ -12,6 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.ocsp import OCSPRequestBuilder
 
 from contracts import seals
 from contracts.archive import archive
@@ -24,8 +26,8 @@ from pki.assembly import CertificateRequest, PublicationUrls, Subject
 from pki.authority import IssuingAuthority, create_root, sign_issuing
 from pki.identifiers import organization_identifier, signature_urn, uscc_check_digit
 from pki.path import TrustPolicy
-from pki.profiles import LOG, SEAL, SIGNER, TSA, Profile
-from pki.revocation import GOOD, RevocationState, build_crl
+from pki.profiles import LOG, OCSP, SEAL, SIGNER, TSA, Profile
+from pki.revocation import GOOD, OcspResponder, RevocationState, answer_ocsp, build_crl
 from pki.timestamp import TimestampAuthority
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -152,6 +154,19 @@ class Hierarchy:
             for authority in (self.root, self.services, self.signers)
             for is_delta in (False, True)
         ]
+
+    def ocsp(self, *certificates: x509.Certificate) -> list[bytes]:
+        """The answer of each certificate's authority, which knows of no revocation, by a responder of its own."""
+        return [self._ocsp(certificate) for certificate in certificates]
+
+    def _ocsp(self, certificate: x509.Certificate) -> bytes:
+        authority = next(a for a in (self.signers, self.services) if a.certificate.subject == certificate.issuer)
+        key = _key()
+        delegated = self._issue(authority, OCSP, Subject("应答", organization="测试"), key)
+        responder = OcspResponder(authority.name, authority.certificate, delegated, key)
+        question = OCSPRequestBuilder().add_certificate(certificate, authority.certificate, hashes.SHA256()).build()
+        der = question.public_bytes(Encoding.DER)
+        return answer_ocsp(der, [responder], lambda issuer, serial: GOOD, self.clock).der
 
     def signer(self, binding: SignatureBinding) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         """A certificate for one signature and its key, as the browser would hold it."""
