@@ -5,11 +5,13 @@ The receiver knows a repeated event by `event_id`. What an event says of a state
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from app.db import new_id
@@ -35,10 +37,27 @@ if TYPE_CHECKING:
 
 RETRY_FIRST, RETRY_LONGEST = timedelta(seconds=5), timedelta(hours=2)
 MOST_ATTEMPTS = 40  # some three days
-MOST_AT_ONCE = 16  # two rounds of eight that all time out still end within the lease
-_PARALLEL = 8
-_SILENT = frozenset({State.DISPATCHED})  # between the bank and the clearing only
+MOST_AT_ONCE = 32  # two rounds of sixteen that all time out still end within the lease
+_PARALLEL = 16
+_SILENT = frozenset({State.DISPATCHED.value})  # between the bank and the clearing only
 Send = Callable[["Services", CallbackRequest], int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """One event with where it goes; without an address nobody wants to hear it any more."""
+
+    item: OutboxItem
+    payment: PaymentInstruction
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why it was not delivered, and whether trying again could help."""
+
+    reason: str
+    is_final: bool = False
 
 
 def set_address(services: Services, session: Session, application_id: str, url: str | None, actor: str) -> None:
@@ -59,71 +78,97 @@ def set_address(services: Services, session: Session, application_id: str, url: 
     services.journal.append(session, "callback-address-set", subject=application_id, actor=actor, body=body)
 
 
-def announce(services: Services, session: Session, payment: PaymentInstruction, state: State) -> None:
-    """Let the platform know where an instruction stands now: one row in the transaction that moves it."""
-    if state in _SILENT or session.get(CallbackAddress, payment.application_id) is None:
-        return
-    now = services.clock()
+@dataclass(frozen=True, slots=True)
+class News:
+    """What happened to an instruction, for the application that it came from."""
+
+    application_id: str
+    payment_id: str
+    event: dict[str, Any]
+
+
+def news_of(payment: PaymentInstruction, at: datetime) -> News:
+    """Where an instruction stands now."""
     event = {
         "type": "payment",
         "instruction_id": payment.instruction_id,
         "bank_reference": payment.id,
-        "state": state.value,
+        "state": State(payment.state).value,
         "reasons": list(payment.reasons),
-        "at": now.isoformat(),
+        "at": at.isoformat(),
     }
-    session.add(
-        OutboxItem(
-            id=new_id(),
-            kind=OutboxKind.CALLBACK,
-            subject=payment.id,
-            state=OutboxState.WAITING,
-            due_at=now,
-            created_at=now,
-            payload=event,
-        )
-    )
+    return News(payment.application_id, payment.id, event)
+
+
+def announce(services: Services, session: Session, news: Sequence[News]) -> None:
+    """Let platforms know: one row for each in the transaction that moves the instructions."""
+    loud = [each for each in news if each.event["state"] not in _SILENT]
+    addressed = select(CallbackAddress.application_id)
+    chosen = addressed.where(CallbackAddress.application_id.in_({each.application_id for each in loud}))
+    told = set(session.scalars(chosen)) if loud else set()
+    now = services.clock()
+    rows = [
+        {
+            "id": new_id(),
+            "kind": OutboxKind.CALLBACK,
+            "subject": each.payment_id,
+            "state": OutboxState.WAITING,
+            "due_at": now,
+            "created_at": now,
+            "payload": each.event,
+        }
+        for each in loud
+        if each.application_id in told
+    ]
+    if rows:
+        session.execute(insert(OutboxItem), rows)
 
 
 def deliver_callbacks(services: Services, send: Send = send_callback) -> int:
-    """Deliver what is due, eight at a time, at most 16; returns how many were answered by 2xx."""
+    """Deliver what is due, sixteen at a time, at most 32; returns how many were answered by 2xx."""
     with services.transaction() as session:
         claimed = outbox.claim(session, OutboxKind.CALLBACK, (OutboxState.WAITING,), services.clock(), MOST_AT_ONCE)
-        ids = [item.id for item in claimed]
-    if not ids:
+    if not claimed:
         return 0
-    with ThreadPoolExecutor(min(_PARALLEL, len(ids))) as pool:
-        return sum(pool.map(lambda item_id: _deliver(services, item_id, send), ids))
-
-
-def _deliver(services: Services, item_id: str, send: Send) -> bool:
-    """One attempt. The network is asked between two transactions."""
-    with services.reading() as session:
-        item = session.get(OutboxItem, item_id)
-        if item is None:  # another worker delivered it, after our lease was over
-            return False
-        payment = session.get_one(PaymentInstruction, item.subject)
-        address = session.get(CallbackAddress, payment.application_id)
-    error, final = None, False
-    if address is not None:
-        try:
-            send(services, _make(services, address.url, item, payment))
-        except CallbackFailed as exc:
-            error = str(exc)
-        except (CallbackRefused, UnknownCertificate, ExpiredCertificate, RevokedCertificate) as exc:
-            error, final = f"{type(exc).__name__}: {exc}", True
+    letters = _address(services, claimed)
+    with ThreadPoolExecutor(min(_PARALLEL, len(letters))) as pool:
+        failures = dict(pool.map(lambda letter: _deliver(services, letter, send), letters))
     now = services.clock()
     with services.transaction() as session:
-        for row in outbox.reload(session, [item_id]):
+        for row in outbox.reload(session, failures):
+            failure = failures[row.id]
             row.attempts += 1
-            if error is None:
+            if failure is None:
                 session.delete(row)
-            elif final or row.attempts >= MOST_ATTEMPTS:
-                outbox.set_state(row, OutboxState.DEAD, now, error)
+            elif failure.is_final or row.attempts >= MOST_ATTEMPTS:
+                outbox.set_state(row, OutboxState.DEAD, now, failure.reason)
             else:
                 due_at = now + outbox.back_off(row.attempts, RETRY_FIRST, RETRY_LONGEST)
-                outbox.set_state(row, OutboxState.WAITING, due_at, error)
-    return error is None
+                outbox.set_state(row, OutboxState.WAITING, due_at, failure.reason)
+    return sum(failure is None for failure in failures.values())
+
+
+def _address(services: Services, claimed: Sequence[OutboxItem]) -> list[_Letter]:
+    with services.reading() as session:
+        chosen = select(PaymentInstruction).where(PaymentInstruction.id.in_([item.subject for item in claimed]))
+        payments = {payment.id: payment for payment in session.scalars(chosen)}
+        applications = {payment.application_id for payment in payments.values()}
+        addresses = select(CallbackAddress).where(CallbackAddress.application_id.in_(applications))
+        urls = {address.application_id: address.url for address in session.scalars(addresses)}
+    return [_Letter(item, payments[item.subject], urls.get(payments[item.subject].application_id)) for item in claimed]
+
+
+def _deliver(services: Services, letter: _Letter, send: Send) -> tuple[str, _Failure | None]:
+    """One attempt, outside of every transaction; gives the row and what went wrong."""
+    failure = None
+    if letter.url is not None:
+        try:
+            send(services, _make(services, letter.url, letter.item, letter.payment))
+        except CallbackFailed as exc:
+            failure = _Failure(str(exc))
+        except (CallbackRefused, UnknownCertificate, ExpiredCertificate, RevokedCertificate) as exc:
+            failure = _Failure(f"{type(exc).__name__}: {exc}", is_final=True)
+    return letter.item.id, failure
 
 
 def _make(services: Services, url: str, item: OutboxItem, payment: PaymentInstruction) -> CallbackRequest:

@@ -11,14 +11,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from app.payments.clearing_errors import DeliveryRefused, NotDelivered
+from app.payments.clearing_errors import NotDelivered
 from app.payments.clearing_http import HttpClearing
 from app.payments.clearing_signatures import load_public_key
-from app.payments.iso20022.errors import MessageRefused
 from app.payments.simulator.door import PUBLIC_KEY_FILE, STATE_FILE
 from app.payments.simulator.moods import CALM, Mood
 from app.payments.simulator.store import Store
-from app.payments.simulator.system import Simulator, UnsuitableMessage
+from app.payments.simulator.system import Simulator
 from pki.errors import PkiError
 
 if TYPE_CHECKING:
@@ -32,8 +31,11 @@ class ClearingNotConfigured(Exception):
 class ClearingConnection(Protocol):
     """The connection to the clearing systems. Not shared between threads."""
 
-    def send(self, xml: bytes) -> None:
-        """Hand over one message. Raises NotDelivered (it did not leave), DeliveryUncertain, DeliveryRefused."""
+    def send(self, messages: Sequence[bytes]) -> Sequence[str | None]:
+        """Hand over messages together; gives of each why it is not taken, None where it is.
+
+        Raises NotDelivered (nothing left), DeliveryUncertain, DeliveryRefused (nothing of it was taken).
+        """
 
     def collect(self, acknowledged: Sequence[str], most: int) -> Sequence[tuple[str, bytes]]:
         """Acknowledge what was dealt with, and get the next (delivery_id, xml). Raises NotDelivered."""
@@ -51,12 +53,9 @@ class _EmbeddedClearing:
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
 
-    def send(self, xml: bytes) -> None:
+    def send(self, messages: Sequence[bytes]) -> Sequence[str | None]:
         """See ClearingConnection."""
-        try:
-            self._simulator.receive(xml)
-        except (MessageRefused, UnsuitableMessage) as exc:
-            raise DeliveryRefused(str(exc)) from exc
+        return self._simulator.receive(messages)
 
     def collect(self, acknowledged: Sequence[str], most: int) -> Sequence[tuple[str, bytes]]:
         """See ClearingConnection."""

@@ -18,7 +18,7 @@ from pki.ports import Clock
 
 TIMEOUT = 10.0  # seconds, for the connection and for each read
 MOST_ANSWER = 64 * 1024 * 1024
-XML, JSON = "application/xml", "application/json"
+JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,19 @@ class HttpClearing:
         self._keys = {key_id(their_key): their_key}
         self._clock = clock
 
-    def send(self, xml: bytes) -> None:
+    def send(self, messages: Sequence[bytes]) -> Sequence[str | None]:
         """See ClearingConnection."""
-        answer = self._post("/messages", XML, xml)
+        content = {"messages": [base64.b64encode(xml).decode() for xml in messages]}
+        answer = self._post("/messages", json.dumps(content).encode())
         if answer.status >= 400:
             raise DeliveryRefused(answer.body.decode("utf-8", "replace")[:200])
+        try:
+            refusals = json.loads(answer.body)["refusals"]
+        except (ValueError, KeyError, TypeError) as exc:
+            raise DeliveryUncertain("the answer cannot be read") from exc
+        if not isinstance(refusals, list) or len(refusals) != len(messages):
+            raise DeliveryUncertain("the answer is about other messages")
+        return [None if refusal is None else str(refusal)[:200] for refusal in refusals]
 
     def collect(self, acknowledged: Sequence[str], most: int) -> Sequence[tuple[str, bytes]]:
         """See ClearingConnection."""
@@ -66,19 +74,17 @@ class HttpClearing:
 
     def _ask(self, path: str, question: object) -> _Answer:
         try:
-            answer = self._post(path, JSON, json.dumps(question).encode())
+            answer = self._post(path, json.dumps(question).encode())
         except DeliveryUncertain as exc:
             raise NotDelivered(str(exc)) from exc  # asking changes nothing, so it may be asked again
         if answer.status >= 400:
             raise NotDelivered(f"answered by {answer.status}")
         return answer
 
-    def _post(self, path: str, content_type: str, body: bytes) -> _Answer:
+    def _post(self, path: str, body: bytes) -> _Answer:
         target = self._url + path
         now = int(self._clock().timestamp())
-        fields = sign_request(
-            self._own_key, self._own_keyid, target=target, content_type=content_type, body=body, created=now
-        )
+        fields = sign_request(self._own_key, self._own_keyid, target=target, content_type=JSON, body=body, created=now)
         try:
             if self._connection.sock is None:
                 self._connection.connect()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -19,16 +19,16 @@ from app.payments import outbox, outcomes
 from app.payments.channel_models import InboundMessage, OutboxItem, OutboxKind, OutboxState
 from app.payments.iso20022.errors import MessageRefused
 from app.payments.iso20022.messages import parse_message
-from app.payments.iso20022.values import NOT_RECEIVED, Message, PaymentReturns, Status, StatusReport, TransferStatus
-from app.payments.lifecycle import StepNotAllowed
-from app.payments.models import PaymentInstruction
+from app.payments.iso20022.values import NOT_RECEIVED, Message, PaymentReturns, Status, StatusReport
+from app.payments.lifecycle import State, StepNotAllowed
+from app.payments.outcomes import Report
 from app.problems import NotFound
 
 if TYPE_CHECKING:
     from app.payments.clearing import ClearingConnection
     from app.wiring import Services
 
-MOST_AT_ONCE = 100
+MOST_AT_ONCE = 300
 MOST_ROUNDS = 100
 log = logging.getLogger(__name__)
 
@@ -56,8 +56,9 @@ def receive(services: Services, messages: Sequence[bytes]) -> int:
     Returns how many were new. What cannot be read or applied is kept with its fault for a person.
     """
     try:
+        read = [(parse_message(xml), xml) for xml in messages]
         with services.transaction() as session:
-            return sum(_receive(services, session, xml) for xml in messages)
+            return _receive(services, session, read)
     except (MessageRefused, StepNotAllowed, NotFound, _Unfit) as exc:
         if len(messages) == 1:
             return int(_keep_fault(services, messages[0], exc))
@@ -70,41 +71,48 @@ def list_faults(session: Session, *, limit: int = 100) -> Sequence[InboundMessag
     return session.scalars(faulty.order_by(InboundMessage.received_at.desc()).limit(limit)).all()
 
 
-def _receive(services: Services, session: Session, xml: bytes) -> bool:
-    message = parse_message(xml)
-    if not _is_first(services, session, message.message_id, xml):
-        return False
-    if isinstance(message, StatusReport):
-        for status in message.statuses:
-            _apply_status(services, session, message, status)
-    elif isinstance(message, PaymentReturns):
-        for returned in message.transfers:
-            payment = session.get(PaymentInstruction, returned.reference)
-            if payment is None or payment.amount_minor != returned.amount_minor:
-                raise _Unfit("a return of another amount than was paid")
-            facts = {"message_id": message.message_id}
-            outcomes.return_(services, session, returned.reference, returned.reason, facts)
-            outbox.finish(session, OutboxKind.DISPATCH, [returned.reference])
-    else:
-        raise _Unfit("a message that the clearing does not send to a bank")
-    return True
+def _receive(services: Services, session: Session, messages: Sequence[tuple[Message, bytes]]) -> int:
+    """Act on those that are new, in their order; returns how many. Raises what one of them is refused for."""
+    reports: list[Report] = []
+    returned: dict[str, int] = {}
+    never_came: list[tuple[str, str]] = []
+    unseen = _record_new(services, session, {message.message_id: xml for message, xml in messages})
+    new = len(unseen)
+    for message, _ in messages:
+        if message.message_id not in unseen:
+            continue
+        unseen.remove(message.message_id)  # the same message may be among them twice
+        facts = {"message_id": message.message_id}
+        if isinstance(message, StatusReport):
+            for status in message.statuses:
+                if status.status is Status.SETTLED:
+                    reports.append(Report(status.reference, State.SETTLED, facts=facts))
+                elif status.status is Status.REJECTED and status.reason == NOT_RECEIVED:
+                    never_came.append((status.reference, message.original_message_id))
+                elif status.status is Status.REJECTED:
+                    reports.append(Report(status.reference, State.REJECTED, status.reason or "NARR", facts))
+        elif isinstance(message, PaymentReturns):
+            for transfer in message.transfers:
+                reports.append(Report(transfer.reference, State.RETURNED, transfer.reason, facts))
+                returned[transfer.reference] = transfer.amount_minor
+        else:
+            raise _Unfit("a message that the clearing does not send to a bank")
+    _verify_returned(session, returned)
+    outcomes.apply(services, session, reports)
+    for reference, question in never_came:
+        _send_again(services, session, reference, question)
+    return new
 
 
-def _apply_status(services: Services, session: Session, report: StatusReport, status: TransferStatus) -> None:
-    if status.status is Status.PENDING:
-        return
-    facts = {"message_id": report.message_id}
-    if status.status is Status.SETTLED:
-        outcomes.settle(services, session, status.reference, facts)
-    elif status.reason == NOT_RECEIVED:
-        _send_again(services, session, report, status.reference)
-        return
-    else:
-        outcomes.reject(services, session, status.reference, status.reason or "NARR", facts)
-    outbox.finish(session, OutboxKind.DISPATCH, [status.reference])
+def _verify_returned(session: Session, returned: Mapping[str, int]) -> None:
+    """What comes back is what was paid. Raises _Unfit."""
+    if returned:
+        payments = outcomes.lock_all(session, returned.keys())
+        if any(payments[reference].amount_minor != amount for reference, amount in returned.items()):
+            raise _Unfit("a return of another amount than was paid")
 
 
-def _send_again(services: Services, session: Session, report: StatusReport, reference: str) -> None:
+def _send_again(services: Services, session: Session, reference: str, question: str) -> None:
     """It never arrived there, says the answer to our own and latest question: it may be sent again.
 
     An answer to an older question says nothing of what was sent since.
@@ -115,23 +123,27 @@ def _send_again(services: Services, session: Session, report: StatusReport, refe
         .with_for_update()
     )
     in_doubt = item is not None and item.state in {OutboxState.SENDING, OutboxState.SENT, OutboxState.DEAD}
-    if item is not None and in_doubt and (item.payload or {}).get("asked") == report.original_message_id:
+    if item is not None and in_doubt and (item.payload or {}).get("asked") == question:
         outbox.note(item, asked=None)
         outbox.set_state(item, OutboxState.WAITING, services.clock(), "not received by the clearing")
 
 
-def _is_first(services: Services, session: Session, message_id: str, xml: bytes, fault: str | None = None) -> bool:
+def _record_new(
+    services: Services, session: Session, messages: Mapping[str, bytes], fault: str | None = None
+) -> set[str]:
+    """Keep messages by their names as they came; gives the names that were not kept before."""
+    at = services.clock()
+    rows = [{"message_id": m, "octets": xml, "received_at": at, "fault": fault} for m, xml in sorted(messages.items())]
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    row = {"message_id": message_id, "octets": xml, "received_at": services.clock(), "fault": fault}
-    statement = dialect.insert(InboundMessage).values(row).on_conflict_do_nothing()
-    return session.scalar(statement.returning(InboundMessage.message_id)) is not None
+    statement = dialect.insert(InboundMessage).on_conflict_do_nothing().returning(InboundMessage.message_id)
+    return set(session.scalars(statement, rows))
 
 
 def _keep_fault(services: Services, xml: bytes, fault: Exception) -> bool:
     """Keep it for a person; False where it is kept already."""
     name = _name(xml)
     with services.transaction() as session:
-        if not _is_first(services, session, name, xml, f"{type(fault).__name__}: {fault}"[:200]):
+        if not _record_new(services, session, {name: xml}, f"{type(fault).__name__}: {fault}"[:200]):
             return False
         body = {"sha256": hashlib.sha256(xml).hexdigest(), "fault": type(fault).__name__}
         services.journal.append(session, "clearing-message-refused", subject=name, actor="clearing", body=body)

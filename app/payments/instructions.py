@@ -70,13 +70,12 @@ def signed_request(verified: VerifiedRequest) -> SignedRequest:
 def record_step(
     session: Session, payment: PaymentInstruction, state: State, at: datetime, facts: dict[str, Any]
 ) -> None:
-    """Move an instruction on and keep why. Raises StepNotAllowed."""
+    """Move an instruction on and keep why, at the session's next flush. Raises StepNotAllowed."""
     verify_step(payment.state, state)
     payment.state = state
     payment.steps += 1
     payment.updated_at = at
     session.add(PaymentStep(payment_id=payment.id, position=payment.steps, state=state, facts=facts, at=at))
-    session.flush()
 
 
 def find_by_name(session: Session, tenant_id: str, instruction_id: str) -> PaymentInstruction | None:

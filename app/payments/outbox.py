@@ -1,7 +1,8 @@
 """The outbox: rows that wait to be sent, claimed by one worker each, and the dead letters that wait for a person.
 
-A row is claimed by a lease: FOR UPDATE SKIP LOCKED lets workers pass each other on PostgreSQL, the write lock makes
-them queue on SQLite. A worker that dies leaves its rows to the others when the lease is over.
+A row is claimed by a lease, in a transaction of its own: FOR UPDATE SKIP LOCKED lets workers pass each other on
+PostgreSQL, the write lock makes them queue on SQLite. A worker that dies leaves its rows to the others when the lease
+is over. Whoever locks instructions as well locks them before their rows here.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.payments.channel_models import OutboxItem, OutboxKind, OutboxState
@@ -20,25 +21,24 @@ if TYPE_CHECKING:
     from app.wiring import Services
 
 LEASE = timedelta(seconds=60)
-_LONGEST_ERROR = 200
+LONGEST_ERROR = 200
 
 
 def claim(
     session: Session, kind: OutboxKind, states: Collection[OutboxState], now: datetime, most: int
-) -> Sequence[OutboxItem]:
+) -> list[OutboxItem]:
     """Rows that are due, oldest first, leased to the caller until it says what became of them."""
     free = or_(OutboxItem.claimed_until.is_(None), OutboxItem.claimed_until <= now)
-    statement = (
-        select(OutboxItem)
+    due = (
+        select(OutboxItem.id)
         .where(OutboxItem.kind == kind, OutboxItem.state.in_(states), OutboxItem.due_at <= now, free)
         .order_by(OutboxItem.due_at)
         .limit(most)
         .with_for_update(skip_locked=True)
+        .cte("due")  # is carried out once, whatever the plan
     )
-    items = session.scalars(statement).all()
-    for item in items:
-        item.claimed_until = now + LEASE
-    return items
+    leased = update(OutboxItem).where(OutboxItem.id.in_(select(due.c.id))).values(claimed_until=now + LEASE)
+    return sorted(session.scalars(leased.returning(OutboxItem)), key=lambda item: (item.due_at, item.id))
 
 
 def reload(session: Session, ids: Collection[str]) -> Sequence[OutboxItem]:
@@ -52,7 +52,7 @@ def set_state(item: OutboxItem, state: OutboxState, due_at: datetime, error: str
     item.state = state
     item.due_at = due_at
     item.claimed_until = None
-    item.last_error = error[:_LONGEST_ERROR] if error else None
+    item.last_error = error[:LONGEST_ERROR] if error else None
 
 
 def note(item: OutboxItem, **facts: Any) -> None:

@@ -1,143 +1,201 @@
-"""What becomes of an instruction after it was booked, as channels and people report it.
+"""What becomes of instructions after they were booked, as channels and people report it.
 
-Every function locks the instruction, does nothing where the report is no news (False), and otherwise books, records
-the step and appends to the journal in the caller's transaction. Raises StepNotAllowed for a report that contradicts
-what is known, NotFound for an instruction that is not there.
+Reports are applied as a group: their instructions are locked in one order, those for whom it is no news stay as they
+are, and what is booked, recorded, told to the journal and to platforms is written in one statement each, all in the
+caller's transaction. Raises StepNotAllowed for a report that contradicts what is known, NotFound for an instruction
+that is not there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm import Session
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, defer
 
-from app.payments.callbacks import announce
-from app.payments.channels import Channel
+from app.journal.leaves import Entry
+from app.payments import callbacks, outbox
+from app.payments.channel_models import OutboxKind
+from app.payments.channels import BEIJING, Channel
 from app.payments.core_banking import EmbeddedCore
 from app.payments.instructions import record_step
 from app.payments.ledger import FEE_ACCOUNT, SETTLEMENT_ACCOUNT, Transfer, transit_account
-from app.payments.lifecycle import IN_FLIGHT, State, is_news
-from app.payments.models import PaymentInstruction, TransferKind
+from app.payments.lifecycle import FINAL, IN_FLIGHT, State, is_news
+from app.payments.models import DailyUse, PaymentInstruction, TransferKind
 from app.problems import NotFound
-from app.wiring import Services
+
+if TYPE_CHECKING:
+    from app.wiring import Services
 
 _NOTHING: Mapping[str, Any] = {}
+# Long, and nothing that an outcome depends on.
+_UNREAD = (PaymentInstruction.document, PaymentInstruction.answer, PaymentInstruction.trail)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Where an instruction stands now, by somebody's word. `facts` are kept with the step."""
+
+    payment_id: str
+    state: State
+    reason: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def apply(services: Services, session: Session, reports: Sequence[Report]) -> set[str]:
+    """Act on reports in their order; gives the references of those for whom they were news.
+
+    - dispatched: it may leave now. To be committed before anything is sent.
+    - unknown: nobody says what became of it; it must be asked for.
+    - settled: the other bank has it: transit account to the settlement account.
+    - rejected: it was refused, or must not leave: transit account back to the payer, the fee included.
+    - cancelled: its enterprise took it back before it left.
+    - returned: 退汇: settled, and sent back by the other bank: settlement account to the payer. The fee stays earned.
+      Where the return comes before the news that it was settled, it is settled first.
+    """
+    return _Round(services, session).apply(reports)
 
 
 def dispatched(services: Services, session: Session, payment_id: str, facts: Mapping[str, Any] = _NOTHING) -> bool:
-    """It may leave now. To be recorded in a transaction of its own before anything is sent."""
-    payment = _news(session, payment_id, State.DISPATCHED)
-    if payment is None:
-        return False
-    _record(services, session, payment, State.DISPATCHED, facts)
-    return True
+    """See `apply`."""
+    return bool(apply(services, session, [Report(payment_id, State.DISPATCHED, facts=facts)]))
 
 
 def unknown(services: Services, session: Session, payment_id: str, facts: Mapping[str, Any] = _NOTHING) -> bool:
-    """Nobody says what became of it; it must be asked for."""
-    payment = _news(session, payment_id, State.UNKNOWN)
-    if payment is None:
-        return False
-    _record(services, session, payment, State.UNKNOWN, facts)
-    return True
+    """See `apply`."""
+    return bool(apply(services, session, [Report(payment_id, State.UNKNOWN, facts=facts)]))
 
 
 def settle(services: Services, session: Session, payment_id: str, facts: Mapping[str, Any] = _NOTHING) -> bool:
-    """The other bank has it: transit account to the settlement account."""
-    payment = _news(session, payment_id, State.SETTLED)
-    if payment is None:
-        return False
-    _post(services, session, payment, TransferKind.SETTLEMENT, transit_account(_channel(payment)), SETTLEMENT_ACCOUNT)
-    _record(services, session, payment, State.SETTLED, facts)
-    return True
+    """See `apply`."""
+    return bool(apply(services, session, [Report(payment_id, State.SETTLED, facts=facts)]))
 
 
 def reject(
     services: Services, session: Session, payment_id: str, reason: str, facts: Mapping[str, Any] = _NOTHING
 ) -> bool:
-    """It was refused, or must not leave: transit account back to the payer, the fee included."""
-    return _give_back(services, session, payment_id, State.REJECTED, reason, facts)
+    """See `apply`."""
+    return bool(apply(services, session, [Report(payment_id, State.REJECTED, reason, facts)]))
 
 
 def cancel(
     services: Services, session: Session, payment_id: str, reason: str, facts: Mapping[str, Any] = _NOTHING
 ) -> bool:
-    """Its enterprise took it back before it left. Raises StepNotAllowed once it may have left."""
-    return _give_back(services, session, payment_id, State.CANCELLED, reason, facts)
+    """See `apply`. Raises StepNotAllowed once it may have left."""
+    return bool(apply(services, session, [Report(payment_id, State.CANCELLED, reason, facts)]))
 
 
 def return_(
     services: Services, session: Session, payment_id: str, reason: str, facts: Mapping[str, Any] = _NOTHING
 ) -> bool:
-    """退汇: settled, and sent back by the other bank: settlement account to the payer. The fee stays earned.
-
-    Where the return comes before the news that it was settled, it is settled first.
-    """
-    payment = lock(session, payment_id)
-    if payment.state in IN_FLIGHT:
-        settle(services, session, payment_id, {"by": "return"})
-    if not is_news(payment.state, State.RETURNED):
-        return False
-    _post(services, session, payment, TransferKind.RETURN, SETTLEMENT_ACCOUNT, payment.payer_account)
-    payment.reasons = [reason]
-    _record(services, session, payment, State.RETURNED, {"reason": reason, **facts})
-    return True
+    """See `apply`."""
+    return bool(apply(services, session, [Report(payment_id, State.RETURNED, reason, facts)]))
 
 
 def lock(session: Session, payment_id: str) -> PaymentInstruction:
     """The instruction, locked, as it stands now and not as this session read it before. Raises NotFound."""
-    payment = session.get(PaymentInstruction, payment_id, with_for_update=True, populate_existing=True)
-    if payment is None:
-        raise NotFound("there is no such instruction")
-    return payment
+    return lock_all(session, [payment_id])[payment_id]
+
+
+def lock_all(session: Session, payment_ids: Collection[str]) -> dict[str, PaymentInstruction]:
+    """Instructions, locked in the order of their references, as they stand now. Raises NotFound."""
+    chosen = select(PaymentInstruction).where(PaymentInstruction.id.in_(payment_ids)).order_by(PaymentInstruction.id)
+    fresh = chosen.options(*map(defer, _UNREAD)).execution_options(populate_existing=True)
+    found = {payment.id: payment for payment in session.scalars(fresh.with_for_update())}
+    if missing := set(payment_ids) - found.keys():
+        raise NotFound(f"there is no such instruction: {min(missing)}")
+    return found
 
 
 def tell(services: Services, session: Session, payment: PaymentInstruction, *, actor: str) -> None:
     """Keep in the journal where an instruction stands now, and let its platform know."""
+    services.journal.append_many(session, [_entry(payment, actor)])
+    callbacks.announce(services, session, [callbacks.news_of(payment, services.clock())])
+
+
+def _entry(payment: PaymentInstruction, actor: str) -> Entry:
     body = {"state": State(payment.state).value, "reasons": list(payment.reasons)}
-    services.journal.append(session, "payment-outcome", subject=payment.id, actor=actor, body=body)
-    announce(services, session, payment, State(payment.state))
+    return Entry("payment-outcome", payment.id, actor, body)
 
 
-def _give_back(
-    services: Services, session: Session, payment_id: str, state: State, reason: str, facts: Mapping[str, Any]
-) -> bool:
-    payment = _news(session, payment_id, state)
-    if payment is None:
-        return False
-    payer = payment.payer_account
-    if payment.state == State.HELD:
-        EmbeddedCore(session, services.clock()).release(payment_id)
-    else:
-        _post(services, session, payment, TransferKind.REVERSAL, transit_account(_channel(payment)), payer)
-        if payment.fee_minor:
-            refund = Transfer(TransferKind.FEE_REFUND, FEE_ACCOUNT, payer, payment.fee_minor, payment_id)
-            EmbeddedCore(session, services.clock()).post([refund])
-    payment.reasons = [reason]
-    _record(services, session, payment, state, {"reason": reason, **facts})
-    return True
+class _Round:
+    """Reports being applied: first decided upon one after another, then written together."""
+
+    def __init__(self, services: Services, session: Session) -> None:
+        self._services, self._session = services, session
+        self._at = services.clock()
+        self._core = EmbeddedCore(session, self._at)
+        self._transfers: list[Transfer] = []
+        self._entries: list[Entry] = []
+        self._news: list[callbacks.News] = []
+        self._ended: list[str] = []
+        self._unused: Counter[tuple[str, date]] = Counter()  # of an authorization's daily limit
+
+    def apply(self, reports: Sequence[Report]) -> set[str]:
+        payments = lock_all(self._session, {report.payment_id for report in reports})
+        moved = {report.payment_id for report in reports if self._take(payments[report.payment_id], report)}
+        self._write()
+        return moved
+
+    def _take(self, payment: PaymentInstruction, report: Report) -> bool:
+        state = report.state
+        if state is State.RETURNED and payment.state in IN_FLIGHT:
+            self._take(payment, Report(payment.id, State.SETTLED, facts={"by": "return"}))
+        if not is_news(payment.state, state):
+            return False
+        if state is State.SETTLED:
+            self._move(payment, TransferKind.SETTLEMENT, _transit(payment), SETTLEMENT_ACCOUNT)
+        elif state is State.RETURNED:
+            self._move(payment, TransferKind.RETURN, SETTLEMENT_ACCOUNT, payment.payer_account)
+        elif state in {State.REJECTED, State.CANCELLED}:
+            self._give_back(payment)
+        facts = dict(report.facts)
+        if report.reason is not None:
+            payment.reasons = [report.reason]
+            facts = {"reason": report.reason, **facts}
+        record_step(self._session, payment, state, self._at, facts)
+        self._entries.append(_entry(payment, str(facts.get("approver", "clearing"))))
+        self._news.append(callbacks.news_of(payment, self._at))
+        if state in FINAL:  # nothing is to be sent any more
+            self._ended.append(payment.id)
+        return True
+
+    def _give_back(self, payment: PaymentInstruction) -> None:
+        """The payer's money, and what was not paid after all of the day's limit."""
+        payer = payment.payer_account
+        if payment.state == State.HELD:
+            self._core.release(payment.id)
+        else:
+            self._move(payment, TransferKind.REVERSAL, _transit(payment), payer)
+            if payment.fee_minor:
+                fee = Transfer(TransferKind.FEE_REFUND, FEE_ACCOUNT, payer, payment.fee_minor, payment.id)
+                self._transfers.append(fee)
+        day = payment.received_at.astimezone(BEIJING).date()
+        self._unused[payment.authorization_id, day] += payment.amount_minor
+
+    def _move(self, payment: PaymentInstruction, kind: TransferKind, debit: str, credit: str) -> None:
+        self._transfers.append(Transfer(kind, debit, credit, payment.amount_minor, payment.id))
+
+    def _write(self) -> None:
+        """In the order in which payments that are taken lock as well: accounts, then what was used of limits."""
+        self._session.flush()
+        if self._transfers:
+            self._core.lock({transfer.credit_account for transfer in self._transfers})
+            self._core.post(self._transfers)
+        for (authorization_id, day), amount in sorted(self._unused.items()):
+            used = update(DailyUse).where(DailyUse.authorization_id == authorization_id, DailyUse.day == day)
+            self._session.execute(used.values(used_minor=DailyUse.used_minor - amount))
+        self._services.journal.append_many(self._session, self._entries)
+        callbacks.announce(self._services, self._session, self._news)
+        if self._ended:
+            outbox.finish(self._session, OutboxKind.DISPATCH, self._ended)
 
 
-def _news(session: Session, payment_id: str, state: State) -> PaymentInstruction | None:
-    payment = lock(session, payment_id)
-    return payment if is_news(payment.state, state) else None
-
-
-def _post(
-    services: Services, session: Session, payment: PaymentInstruction, kind: TransferKind, debit: str, credit: str
-) -> None:
-    EmbeddedCore(session, services.clock()).post([Transfer(kind, debit, credit, payment.amount_minor, payment.id)])
-
-
-def _channel(payment: PaymentInstruction) -> Channel:
+def _transit(payment: PaymentInstruction) -> str:
     if payment.channel is None:
         raise ValueError(f"instruction {payment.id} was booked without a channel")
-    return Channel(payment.channel)
-
-
-def _record(
-    services: Services, session: Session, payment: PaymentInstruction, state: State, facts: Mapping[str, Any]
-) -> None:
-    record_step(session, payment, state, services.clock(), dict(facts))
-    tell(services, session, payment, actor=str(facts.get("approver", "clearing")))
+    return transit_account(Channel(payment.channel))

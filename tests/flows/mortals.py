@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,8 @@ class Database:
         os.kill(chance.choice(children(self._server())), signal.SIGKILL)
 
     def remove(self) -> None:
-        self._run("pg_ctl", "-m", "immediate", "stop")
+        with suppress(subprocess.CalledProcessError):  # it did not come back
+            self._run("pg_ctl", "-m", "immediate", "stop")
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _server(self) -> int:

@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import httpx
+from sqlalchemy.exc import DBAPIError
 from yunlian import AnswerNotTrusted, Enterprise, Platform, Refused
 
 from app.db import new_id
@@ -230,8 +231,8 @@ class Clients:
         except Refused as refused:
             if refused.status < 500:
                 raise
-        except (httpx.HTTPError, AnswerNotTrusted, OSError, ValueError):
-            pass  # ValueError: an answer that was cut off
+        except (httpx.HTTPError, AnswerNotTrusted, OSError, ValueError, DBAPIError):
+            pass  # ValueError: an answer that was cut off; DBAPIError: no token, for the same reason
         return None
 
 

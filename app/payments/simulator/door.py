@@ -24,9 +24,8 @@ from app.gateway.httpsig import HttpSignatureError
 from app.payments.channels import Channel
 from app.payments.clearing_signatures import FindKey, key_id, sign_answer, verify_request
 from app.payments.iso20022 import wire
-from app.payments.iso20022.errors import MessageRefused
 from app.payments.simulator.moods import Mood
-from app.payments.simulator.system import Simulator, UnsuitableMessage
+from app.payments.simulator.system import Simulator
 from pki.ports import Clock
 
 KEY_FILE, PUBLIC_KEY_FILE, STATE_FILE = "simulator.key", "simulator.pem", "state.db"
@@ -115,14 +114,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes) -> tuple[str, bytes]:
         simulator = self.server.simulator
-        if self.path == "/messages":
-            try:
-                simulator.receive(body)
-            except (MessageRefused, UnsuitableMessage) as exc:
-                raise _Refusal(422, str(exc)) from exc
-            return _TEXT, b"received"
         try:
             question: dict[str, Any] = json.loads(body)
+            if self.path == "/messages":
+                refusals = simulator.receive([base64.b64decode(xml, validate=True) for xml in question["messages"]])
+                return _JSON, json.dumps({"refusals": refusals}).encode()
             if self.path == "/mailbox":
                 found = simulator.collect([str(name) for name in question["acknowledged"]], int(question["most"]))
                 messages = [{"id": name, "xml": base64.b64encode(xml).decode()} for name, xml in found]

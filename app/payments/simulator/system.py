@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from random import Random
 
 from app.payments.channels import BEIJING, Channel, ChannelParameters, parameters_on
+from app.payments.iso20022.errors import MessageRefused
 from app.payments.iso20022.messages import parse_message, to_xml
 from app.payments.iso20022.values import (
     NOT_RECEIVED,
@@ -37,10 +38,6 @@ _RETURN_REASONS = ("AC04", "BE04", "MS02", "CUST")  # ExternalReturnReason1Code
 _DUPLICATE = "DUPL"
 
 
-class UnsuitableMessage(Exception):
-    """A message that a bank does not send to the clearing."""
-
-
 class Simulator:
     """The other side. Safe to share between threads; a second process on the same file sees the same."""
 
@@ -53,16 +50,16 @@ class Simulator:
         self._seed = seed
         self._ibps_limit_minor = ibps_limit_minor
 
-    def receive(self, xml: bytes) -> None:
-        """Take one message; the same again changes nothing. Raises MessageRefused, UnsuitableMessage."""
-        message = parse_message(xml)
+    def receive(self, messages: Sequence[bytes]) -> list[str | None]:
+        """Take messages, all at once; the same again changes nothing. Gives of each why it is not taken, or None."""
+        read = [_read(xml) for xml in messages]
         with self._store.transaction():
-            if isinstance(message, CreditTransfers):
-                self._receive_transfers(message)
-            elif isinstance(message, StatusRequest):
-                self._answer_request(message)
-            else:
-                raise UnsuitableMessage(type(message).__name__)
+            for message in read:
+                if isinstance(message, CreditTransfers):
+                    self._receive_transfers(message)
+                elif isinstance(message, StatusRequest):
+                    self._answer_request(message)
+        return [message if isinstance(message, str) else None for message in read]
 
     def collect(self, acknowledged: Sequence[str], most: int) -> list[tuple[str, bytes]]:
         """(delivery id, xml) of what is due and was not acknowledged."""
@@ -175,6 +172,15 @@ class Simulator:
 
     def _chance(self, *names: str) -> Random:
         return Random("/".join((self._seed, *names)))  # noqa: S311 - behaviour, not secrets
+
+
+def _read(xml: bytes) -> CreditTransfers | StatusRequest | str:
+    """What a bank may send, or why this is nothing of the kind."""
+    try:
+        message = parse_message(xml)
+    except MessageRefused as exc:
+        return str(exc)
+    return message if isinstance(message, CreditTransfers | StatusRequest) else f"unsuitable: {type(message).__name__}"
 
 
 def find_fault(channel: str, transfer: CreditTransfer, parameters: ChannelParameters) -> str | None:

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.payments import dispatch, outbox
+from app.payments import dispatch, outbox, outcomes
 from app.payments.channel_models import OutboxItem, OutboxState
 from app.payments.clearing import ClearingConnection, ClearingNotConfigured, connect, embedded_clearing
-from app.payments.clearing_errors import DeliveryRefused, DeliveryUncertain, NotDelivered
+from app.payments.clearing_errors import DeliveryUncertain, NotDelivered
 from app.payments.dispatch import SILENCE
 from app.payments.iso20022.messages import parse_message
 from app.payments.iso20022.values import CreditTransfers, StatusRequest
 from app.payments.jobs import dispatch_outbox
 from app.payments.ledger import SETTLEMENT_ACCOUNT, balance_of, inspect_ledger, transit_account
+from app.payments.packing import pack
 from app.payments.simulator.moods import Mood
 from app.problems import Conflict
 from tests.app.payments.standing import record_authorization
@@ -38,17 +39,18 @@ class Connection:
         self.sent: list[CreditTransfers] = []
         self.asked: list[StatusRequest] = []
 
-    def send(self, xml: bytes) -> None:
+    def send(self, messages: Sequence[bytes]) -> Sequence[str | None]:
         if self.before is not None:
             raise self.before
-        message = parse_message(xml)
-        if isinstance(message, CreditTransfers):
-            self.sent.append(message)
-        elif isinstance(message, StatusRequest):
-            self.asked.append(message)
-        self.inner.send(xml)
+        for message in map(parse_message, messages):
+            if isinstance(message, CreditTransfers):
+                self.sent.append(message)
+            elif isinstance(message, StatusRequest):
+                self.asked.append(message)
+        refusals = self.inner.send(messages)
         if self.after is not None:
             raise self.after
+        return refusals
 
     def collect(self, acknowledged: Sequence[str], most: int) -> Sequence[tuple[str, bytes]]:
         return self.inner.collect(acknowledged, most)
@@ -250,13 +252,17 @@ def test_one_bad_transfer_keeps_no_other_from_leaving(routed_bank: Bank) -> None
     clearing = Connection(routed_bank)
     refused: list[str] = []
 
-    def pick(xml: bytes) -> None:
+    def pick(messages: Sequence[bytes]) -> Sequence[str | None]:
+        return [judge(xml) for xml in messages]
+
+    def judge(xml: bytes) -> str | None:
         message = parse_message(xml)
         assert isinstance(message, CreditTransfers)
         if any(transfer.purpose == "poison" for transfer in message.transfers):
             refused.append(message.message_id)
-            raise DeliveryRefused("not taken")
-        Connection.send(clearing, xml)
+            return "not taken"
+        [refusal] = Connection.send(clearing, [xml])
+        return refusal
 
     clearing.send = pick  # type: ignore[method-assign]
     for number, purpose in enumerate(["good", "poison", "good"]):
@@ -268,6 +274,45 @@ def test_one_bad_transfer_keeps_no_other_from_leaving(routed_bank: Bank) -> None
     [row] = rows(routed_bank)
     assert (row.state, row.last_error) == (OutboxState.DEAD, "not taken")
     assert len(refused) == 2  # together, and once alone
+    clearing.close()
+
+
+def test_what_is_taken_back_never_leaves_and_keeps_no_other_from_leaving(routed_bank: Bank) -> None:
+    services = routed_bank.services
+    for number in range(3):
+        send(routed_bank, amount_minor=100, instruction_id=f"P-{number}")
+    clearing = Connection(routed_bank)
+    with services.transaction() as session:
+        cancelled = session.scalars(select(OutboxItem.subject).order_by(OutboxItem.id)).first()
+        assert outcomes.cancel(services, session, str(cancelled), "cancelled")
+    assert len(rows(routed_bank)) == 2
+    dispatch_outbox(services, clearing)
+    assert sorted(state(routed_bank, f"P-{number}")[0] for number in range(3)) == ["cancelled", "settled", "settled"]
+    assert cancelled not in clearing.references()
+    assert balances(routed_bank) == (OPENING - 200, 0, 200)
+    clearing.close()
+
+
+def test_what_is_cancelled_while_its_message_is_made_stays_here(
+    routed_bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = routed_bank.services
+    for number in range(3):  # above the limit of IBPS, so that they would travel together
+        send(routed_bank, amount_minor=100_000_00, instruction_id=f"P-{number}")
+
+    def pack_and_cancel(services: Any, claimed: Any, now: Any) -> Any:
+        packed = pack(services, claimed, now)
+        monkeypatch.undo()
+        with services.transaction() as session:
+            outcomes.cancel(services, session, claimed[0].subject, "cancelled")
+        return packed
+
+    monkeypatch.setattr(dispatch, "pack", pack_and_cancel)
+    clearing = Connection(routed_bank)
+    dispatch_outbox(services, clearing)
+    assert sorted(state(routed_bank, f"P-{number}")[0] for number in range(3)) == ["cancelled", "settled", "settled"]
+    assert balances(routed_bank, "beps") == (OPENING - 200_000_00, 0, 200_000_00)
+    assert rows(routed_bank) == []
     clearing.close()
 
 

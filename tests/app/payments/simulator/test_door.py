@@ -56,7 +56,7 @@ def connect(
 
 def test_a_transfer_goes_out_and_its_report_comes_in(serve: Serve, tmp_path: Path, clock: FakeClock) -> None:
     clearing = connect(serve(CALM), tmp_path, clock)
-    clearing.send(to_xml(TRANSFERS))
+    clearing.send([to_xml(TRANSFERS)])
     [(name, xml)] = clearing.collect([], 10)
     assert isinstance(parse_message(xml), StatusReport)
     assert clearing.collect([name], 10) == []
@@ -68,17 +68,15 @@ def test_a_transfer_goes_out_and_its_report_comes_in(serve: Serve, tmp_path: Pat
 
 def test_what_the_clearing_does_not_take_is_refused_for_good(serve: Serve, tmp_path: Path, clock: FakeClock) -> None:
     clearing = connect(serve(CALM), tmp_path, clock)
-    with pytest.raises(DeliveryRefused, match="not-xml"):
-        clearing.send(b"nonsense")
-    with pytest.raises(DeliveryRefused, match="StatusReport"):
-        clearing.send(to_xml(MESSAGES[2]))
+    nonsense, good, unsuitable = clearing.send([b"nonsense", to_xml(TRANSFERS), to_xml(MESSAGES[2])])
+    assert (nonsense, good, unsuitable) == ("not-xml", None, "unsuitable: StatusReport")
 
 
 def test_a_stranger_is_refused_and_nothing_of_it_kept(serve: Serve, tmp_path: Path, clock: FakeClock) -> None:
     server = serve(CALM)
     stranger = connect(server, tmp_path, clock, ec.generate_private_key(ec.SECP256R1()))
     with pytest.raises(DeliveryRefused):
-        stranger.send(to_xml(TRANSFERS))
+        stranger.send([to_xml(TRANSFERS)])
     assert server.simulator.fates() == []
 
 
@@ -87,7 +85,7 @@ def test_an_answer_of_somebody_else_is_not_believed(serve: Serve, tmp_path: Path
     other = ec.generate_private_key(ec.SECP256R1()).public_key()
     clearing = HttpClearing(server.url, BANK_KEY, BANK, other, clock)
     with pytest.raises(DeliveryUncertain, match="not signed"):
-        clearing.send(to_xml(TRANSFERS))
+        clearing.send([to_xml(TRANSFERS)])
     with pytest.raises(NotDelivered):
         clearing.collect([], 10)
 
@@ -110,14 +108,14 @@ def test_nobody_there_is_certain_and_a_broken_connection_is_not(serve: Serve, tm
     server = serve(Mood("cutting", cut=1.0))
     cut = connect(server, tmp_path, clock)
     with pytest.raises(DeliveryUncertain):
-        cut.send(to_xml(TRANSFERS))
+        cut.send([to_xml(TRANSFERS)])
     assert len(server.simulator.fates()) == 1  # it did arrive
     dropped = connect(serve(Mood("dropping", dropped=1.0)), tmp_path, clock)
     with pytest.raises(DeliveryUncertain):
-        dropped.send(to_xml(TRANSFERS))
+        dropped.send([to_xml(TRANSFERS)])
     nobody = HttpClearing("http://127.0.0.1:9", BANK_KEY, BANK, BANK_KEY.public_key(), clock)
     with pytest.raises(NotDelivered):
-        nobody.send(to_xml(TRANSFERS))
+        nobody.send([to_xml(TRANSFERS)])
 
 
 def test_the_key_is_made_once_and_named_by_its_digest(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from app.payments.iso20022.errors import MessageRefused
 from app.payments.iso20022.messages import parse_message, to_xml
 from app.payments.iso20022.values import (
     NOT_RECEIVED,
@@ -25,7 +24,7 @@ from app.payments.iso20022.values import (
 )
 from app.payments.simulator.moods import CALM, MOODS, WORST, Mood
 from app.payments.simulator.store import Store
-from app.payments.simulator.system import Simulator, UnsuitableMessage
+from app.payments.simulator.system import Simulator
 from tests.app.payments.iso20022.examples import DAY, MESSAGES, NOW, OTHER, REFERENCE, TRANSFER, TRANSFERS
 from tests.conftest import FakeClock
 
@@ -39,8 +38,9 @@ class Side:
         self.simulator = Simulator(Store(folder / "state.db"), mood, clock, seed)
         self._got: list[str] = []
 
-    def send(self, message: Message) -> None:
-        self.simulator.receive(to_xml(message))
+    def send(self, message: Message) -> str | None:
+        [refusal] = self.simulator.receive([to_xml(message)])
+        return refusal
 
     def hear(self) -> list[Message]:
         found = self.simulator.collect(self._got, 100)
@@ -163,10 +163,9 @@ def test_the_file_of_a_day_comes_when_the_day_is_over_and_has_all_of_it(tmp_path
 
 
 def test_it_takes_only_what_a_bank_sends(side: Side) -> None:
-    with pytest.raises(UnsuitableMessage):
-        side.send(MESSAGES[2])
-    with pytest.raises(MessageRefused):
-        side.simulator.receive(b"<nonsense/>")
+    assert side.send(MESSAGES[2]) == "unsuitable: StatusReport"
+    assert side.simulator.receive([b"<nonsense/>", to_xml(TRANSFERS)]) == ["not-iso-20022", None]
+    assert len(side.simulator.fates()) == 1
 
 
 def test_two_transfers_decided_together_are_told_together(side: Side) -> None:
