@@ -54,7 +54,8 @@ def main() -> int:
 def _tell(out: Path, teller: Teller) -> None:
     with ExitStack() as running:
         with teller.act("启动服务 / the service starts with a fresh store"):
-            told = story.Story(running.enter_context(running_service(out / "service")), out, teller.tell)
+            service = running_service(out / "service", CONSENT_POLICY="standard")
+            told = story.Story(running.enter_context(service), out, teller.tell)
             running.callback(told.close)
         with teller.act("证书体系 / certificate authority"):
             story.certificate_authority(told)

@@ -8,13 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.demonstration import ENTERPRISE, PAYER_ACCOUNT
+from clients.demo import face
 from clients.demo.browser import Browser
+from clients.demo.browser import Refused as BrowserRefused
+from clients.demo.puppet import Puppet, astronaut
 from clients.demo.story import REDIRECT_URI, DoesNotVerify, Story, between, require
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
@@ -49,16 +53,36 @@ def _platform(story: Story, key: ec.EllipticCurvePrivateKey, chain: bytes) -> Pl
 
 
 def _authorize(story: Story, platform: Platform) -> str:
-    """PAR, the representative's consent, the code for a token. Returns the access token."""
+    """PAR, the representative's consent, confirmed by face, the code for a token. Returns the access token."""
     details = {"uscc": ENTERPRISE[1], "product": "payments", "limits": LIMITS}
     request = platform.push_authorization(details, REDIRECT_URI)
     page = request.url.removeprefix(story.service.people)
     fields = {"client_id": story.client_id, "request_uri": _request_uri(page), "decision": "approve"}
-    answer = story.browser("enterprise").submit_raw("/oauth/authorize", fields, page=page)
+    enterprise = story.browser("enterprise")
+    try:
+        enterprise.submit_raw("/oauth/authorize", fields, page=page)
+    except BrowserRefused as refusal:
+        require(refusal.status == HTTPStatus.CONFLICT, f"no consent without a face, not {refusal}")
+    else:
+        raise DoesNotVerify("the consent was taken without the representative's face")
+    _show_face(enterprise, page)
+    answer = enterprise.submit_raw("/oauth/authorize", fields, page=page)
     issued = platform.exchange(request, answer.headers["Location"])
     require(issued.refresh_token is not None, "an authorization comes with a refresh token")
-    story.tell("企业授权后以 private_key_jwt 换得令牌 / authorized by the enterprise, token by private_key_jwt")
+    story.tell("法定代表人刷脸授权，以 private_key_jwt 换得令牌 / authorized by face, token by private_key_jwt")
     return issued.access_token
+
+
+def _show_face(enterprise: Browser, page: str) -> None:
+    """The face check of the consent page, whose challenge is bound to what that page shows."""
+    shown = enterprise.get(page)
+    wording = json.loads(between(shown, 'id="face-wording">', "</script>"))
+    agreed = {"face_wording_sha256": wording["sha256"], "decision": "agree"}
+    query = page.partition("?")[2]
+    challenge = enterprise.call(f"/oauth/authorize/face/challenge?{query}", agreed)
+    # Nobody stands twice in the very same place, and a capture that was seen before is refused.
+    puppet = Puppet(astronaut(), face_width=205)
+    enterprise.call(f"/oauth/authorize/face?{query}", **face.answer(challenge, puppet))
 
 
 def _request_uri(page: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from clients.demo import face
 from clients.demo.browser import Browser
 from clients.demo.puppet import Puppet
-from kyc.capture import frame_chain
 
 _P256_BYTES = 32
 
@@ -68,18 +67,7 @@ class Signer:
 
     def answer_face(self, challenge: dict[str, Any], puppet: Puppet) -> dict[str, Any]:
         """Do before the camera what the challenge asks for."""
-        performed = puppet.perform(
-            challenge["actions"], frames_per_action=challenge["frames_per_action"], colours=challenge["colours"]
-        )
-        pictures = [picture for _, _, picture in performed]
-        nonce = base64.urlsafe_b64decode(challenge["nonce"] + "=")
-        meta = {
-            "nonce": challenge["nonce"],
-            "chain": frame_chain(nonce, pictures).hex(),
-            "frames": [{"action": action, "at_ms": at_ms} for action, at_ms, _ in performed],
-        }
-        files = [("frame", (f"{n}.jpg", picture, "image/jpeg")) for n, picture in enumerate(pictures)]
-        return self.call("face", data={"meta": json.dumps(meta)}, files=files)
+        return self.call("face", **face.answer(challenge, puppet))
 
     def sign(self) -> dict[str, Any]:
         """Make a key, prove it, sign the attributes with it, forget it."""

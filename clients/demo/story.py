@@ -55,7 +55,9 @@ class Story:
     def keep_chain(self, name: str, chain: str) -> None:
         """An issued certificate with its chain, in PEM."""
         self.chains[name] = chain
-        (self.out / "certificates" / f"{name}.pem").write_text(chain)
+        path = self.out / "certificates" / f"{name}.pem"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(chain)
 
     def browser(self, login: str) -> Browser:
         """The browser of a person who logs in once and stays: a code of the second factor is good for one log-in."""
@@ -82,7 +84,7 @@ def require(holds: bool, what: str) -> None:
 def certificate_authority(story: Story) -> None:
     """Root, issuing authorities and the bank's own certificates, checked by openssl from what is published."""
     folder = story.out / "certificates"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "root.pem").write_bytes(story.service.root.read_bytes())
     with Browser(story.service.pki, story.service.root) as plain:
         for name in ("api", "product", "signer", "service"):

@@ -26,8 +26,8 @@ QUIET = (
     "--no-first-run",
     "--disable-quic",
 )
-# Faces are judged as in production: with colours, and by its thresholds.
-PRODUCTION = {"MATCH_POLICY": "standard", "LIVENESS_POLICY": "standard-flash"}
+# Faces are judged as in production: with colours, and by its thresholds; and no platform is authorized without one.
+PRODUCTION = {"MATCH_POLICY": "standard", "LIVENESS_POLICY": "standard-flash", "CONSENT_POLICY": "standard"}
 Launch = Callable[..., Browser]
 
 

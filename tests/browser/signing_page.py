@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Response, expect
 
@@ -56,7 +57,7 @@ class SigningPage:
             self.faults.append(message.text)
 
     def _hear_refusal(self, answer: Response) -> None:
-        if answer.url.endswith("/face") and not answer.ok:
+        if urlsplit(answer.url).path.endswith("/face") and not answer.ok:
             problem = answer.json()
             self.refusals.append((problem["code"], problem["detail"]))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -24,8 +22,8 @@ from app.oauth.models import Authorization
 from app.proofing.facechecks import GOOD_FOR
 from app.proofing.wording import face_wording
 from app.wiring import Services
+from clients.demo import face
 from clients.demo.puppet import Puppet, astronaut, jpeg
-from kyc.capture import frame_chain
 from kyc.errors import PolicyNotAllowed
 from tests.app.identity.people import BROWSER, Browser
 from tests.app.oauth.test_consent import Scene, _path
@@ -66,18 +64,8 @@ def _show_face(browser: Browser, request: AuthorizationRequest, puppet: Puppet) 
     assert asked.status_code == 200, asked.text
     challenge = asked.json
     assert challenge is not None
-    shots = puppet.perform(
-        challenge["actions"], frames_per_action=challenge["frames_per_action"], colours=challenge["colours"]
-    )
-    pictures = [picture for *_, picture in shots]
-    nonce = base64.urlsafe_b64decode(challenge["nonce"] + "=")
-    meta = {
-        "nonce": challenge["nonce"],
-        "chain": frame_chain(nonce, pictures).hex(),
-        "frames": [{"action": action, "at_ms": at_ms} for action, at_ms, _ in shots],
-    }
-    files = [(io.BytesIO(picture), f"{number}.jpg") for number, picture in enumerate(pictures)]
-    form = {"meta": json.dumps(meta), "frame": files}
+    sent = face.answer(challenge, puppet)
+    form = sent["data"] | {"frame": [(io.BytesIO(picture), name) for _, (name, picture, _) in sent["files"]]}
     return _send(browser, f"/oauth/authorize/face?{_query(request)}", page, data=form)
 
 
