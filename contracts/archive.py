@@ -24,7 +24,7 @@ from contracts import cms, der
 from contracts.errors import SigningFailed
 from contracts.ports import TimestampSource
 from contracts.revisions import RevisionWriter, read
-from contracts.signed_data import open_signed_data
+from contracts.signed_data import OpenedSignedData, open_signed_data, signer_certificate
 from contracts.signing import RESERVED_BYTES, fill_contents, pyhanko_errors
 from contracts.validation import verify_document
 from pki.path import RevocationLookup, TrustPolicy
@@ -106,13 +106,23 @@ def proof_ends_at(pdf: bytes) -> datetime:
     Raises SigningFailed where the file cannot be read or carries no time stamp.
     """
     with pyhanko_errors():
-        newest = read(pdf).embedded_signatures[-1]
-        opened = open_signed_data(der.first(newest.pkcs7_content).whole)
-        if newest.sig_object_type != "/DocTimeStamp":
-            if opened.token is None:
-                raise SigningFailed("there is no time stamp to renew")
-            opened = open_signed_data(opened.token)
-        return min(x509.load_der_x509_certificate(c).not_valid_after_utc for c in opened.certificates)
+        return min(x509.load_der_x509_certificate(c).not_valid_after_utc for c in _newest_timestamp(pdf).certificates)
+
+
+def timestamp_certificate(pdf: bytes) -> x509.Certificate:
+    """Whose answer a renewal needs: the certificate of the newest time stamp. Raises as `proof_ends_at`."""
+    with pyhanko_errors():
+        return x509.load_der_x509_certificate(signer_certificate(_newest_timestamp(pdf)))
+
+
+def _newest_timestamp(pdf: bytes) -> OpenedSignedData:
+    newest = read(pdf).embedded_signatures[-1]
+    opened = open_signed_data(der.first(newest.pkcs7_content).whole)
+    if newest.sig_object_type == "/DocTimeStamp":
+        return opened
+    if opened.token is None:
+        raise SigningFailed("there is no time stamp to renew")
+    return open_signed_data(opened.token)
 
 
 def is_renewal_due(pdf: bytes, at: datetime) -> bool:

@@ -187,7 +187,7 @@ def check_integrity(opened: OpenedSignedData, digest: bytes) -> x509.Certificate
         raise failed(SubIndication.FORMAT_FAILURE, "the content type is not among what was signed")
     if opened.find_attribute(_MESSAGE_DIGEST) != _tlv(der.OCTET_STRING, digest):
         raise failed(SubIndication.HASH_FAILURE, "the signed content was changed")
-    certified = _signer_certificate(opened)
+    certified = signer_certificate(opened)
     certificate = x509.load_der_x509_certificate(certified)
     check_value(certificate, opened.signature_algorithm, name, opened.signature, opened.signed_attributes)
     protected = opened.find_attribute(_ALGORITHM_PROTECTION)
@@ -197,7 +197,8 @@ def check_integrity(opened: OpenedSignedData, digest: bytes) -> x509.Certificate
     return certificate
 
 
-def _signer_certificate(opened: OpenedSignedData) -> bytes:
+def signer_certificate(opened: OpenedSignedData) -> bytes:
+    """The certificate (DER) that the SignerInfo names, by issuer and serial number or by key. Raises Finding."""
     for certificate in opened.certificates:
         (outer,) = elements(certificate)
         # version, serial number, algorithm, issuer (RFC 5280 §4.1); version 1 has no use here

@@ -59,10 +59,12 @@ def build_crl(
     next_update: datetime,
     *,
     delta_of: int | None = None,
+    has_deltas: bool = True,
 ) -> bytes:
     """A signed CRL (DER): complete, or with `delta_of` the changes since the complete CRL of that number.
 
-    Complete and delta CRLs draw their rising numbers from one series (RFC 5280 §5.2.3).
+    Complete and delta CRLs draw their rising numbers from one series (RFC 5280 §5.2.3). A complete one says where its
+    deltas are, if there are any (`has_deltas`): some validators use none without its delta (RFC 5280 §5.2.6).
     Raises InvalidRevocation.
     """
     if next_update <= this_update:
@@ -75,13 +77,13 @@ def build_crl(
         next_update=next_update,
         revoked_certificates=[_crl_entry(entry, is_delta=delta_of is not None) for entry in entries],
     )
-    for value, critical in _crl_extensions(authority, number, delta_of):
+    for value, critical in _crl_extensions(authority, number, delta_of, has_deltas):
         builder = builder.add_extension(value, critical)
     return builder.sign(authority.key, algorithm_of(authority.key).digest).public_bytes(Encoding.DER)
 
 
 def _crl_extensions(
-    authority: IssuingAuthority, number: int, delta_of: int | None
+    authority: IssuingAuthority, number: int, delta_of: int | None, has_deltas: bool
 ) -> list[tuple[x509.ExtensionType, bool]]:
     own = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     extensions: list[tuple[x509.ExtensionType, bool]] = [
@@ -90,7 +92,7 @@ def _crl_extensions(
     ]
     if delta_of is not None:
         extensions.append((x509.DeltaCRLIndicator(delta_of), True))
-    else:
+    elif has_deltas:
         delta = x509.UniformResourceIdentifier(authority.urls.delta_crl(authority.name))
         extensions.append((x509.FreshestCRL([x509.DistributionPoint([delta], None, None, None)]), False))
     return extensions

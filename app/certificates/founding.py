@@ -104,7 +104,7 @@ def publish_root_crl(
 ) -> PublishedCrl:
     """The root signs a CRL while its key is open; the doors serve it as it is until the next one."""
     now = services.clock()
-    der = build_crl(root, entries, number, now, now + ROOT_CRL_LIFETIME)
+    der = build_crl(root, entries, number, now, now + ROOT_CRL_LIFETIME, has_deltas=False)
     row = PublishedCrl(
         issuer=ROOT_NAME,
         is_delta=False,

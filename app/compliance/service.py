@@ -24,6 +24,7 @@ from app.proofing.models import FaceCheck
 from app.signing import service as signing
 from app.signing import tasks
 from app.signing.models import Contract, Revision, Signature
+from app.signing.revocation import current_crls
 from app.texts import chinese_for
 from contracts import ceremony as rules
 from contracts.consent import get_wording
@@ -127,7 +128,7 @@ def export_evidence(services: Services, session: Session, contract_id: str) -> b
             hierarchy.tsa_certificate,
         ],
         anchors=[hierarchy.root],
-        crls=tasks.validation_data(services)["crls"],
+        crls=current_crls(services),
         log_entry=proof.to_json(),
         log_certificate=hierarchy.log.certificate,
         pages={party.field: _pages(party) for party in ceremony.parties if party.pictures},

@@ -13,9 +13,9 @@ import pypdfium2
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from app.certificates.published import current_crl, current_delta_crl
 from app.certificates.records import x5t_s256
 from app.identity.models import Tenant
+from app.signing.revocation import archive_data, renewal_data
 from contracts import bounded, signing, upload
 from contracts.archive import archive, renew
 from contracts.archive import proof_ends_at as archived_until
@@ -29,10 +29,8 @@ from contracts.report import SignatureReport
 from contracts.seals import company_and_person_seal, company_seal
 from contracts.signing import PendingSignature
 from contracts.upload import flatten_pages
-from pki.authority import ROOT_NAME
 from pki.binding import SignatureBinding
 from pki.path import TrustPolicy
-from pki.profiles import IssuingRole
 from pki.revocation import RevocationState
 
 if TYPE_CHECKING:
@@ -253,7 +251,7 @@ def seal_and_archive(services: Services, pdf: bytes, bank: Tenant, seal_field: s
     archive time stamp (PAdES B-LTA)."""
     if seal_field:
         pdf = _seal(services, pdf, bank, seal_field, at)
-    return archive(pdf, services.hierarchy.timestamps, **validation_data(services))
+    return archive(pdf, services.hierarchy.timestamps, **archive_data(services))
 
 
 def typeset_report(contract: bytes, parts: Mapping[str, bytes], log_entry: Mapping[str, Any]) -> bytes:
@@ -293,24 +291,13 @@ def renew_archive(services: Services, pdf: bytes, states: Mapping[str, Revocatio
         hierarchy.trust,
         at,
         revocation=lambda certificate: states.get(x5t_s256(certificate)),
-        **validation_data(services),
+        **renewal_data(services, pdf),
     )
 
 
 def proof_ends_at(pdf: bytes) -> datetime:
     """When the newest time stamp's chain ends. Raises SigningFailed."""
     return archived_until(pdf)
-
-
-def validation_data(services: Services) -> dict[str, Any]:
-    """The certificates of all chains and fresh CRLs of every authority in them, with their deltas."""
-    hierarchy = services.hierarchy
-    issuers = (hierarchy.seal.issuer, hierarchy.newest(IssuingRole.SIGNER).name)
-    crls = [current_crl(services, ROOT_NAME).der]
-    for issuer in dict.fromkeys(issuers):
-        crls += [current_crl(services, issuer).der, current_delta_crl(services, issuer).der]
-    certificates = [hierarchy.root, *(authority.certificate for authority in hierarchy.authorities)]
-    return {"certificates": certificates, "crls": crls}
 
 
 def validate_pdf(
