@@ -45,6 +45,8 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app = Flask(__name__)
     app.extensions[EXTENSION] = services
     logs.configure(settings.log_level)
+    if Door.PLATFORMS in settings.doors:
+        import_module("app.payments.front").install(app)
     security.install(app, settings)
     problems.install(app)
     cli.install(app)

@@ -27,6 +27,16 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "form-action 'self'",
     )
 )
+_FIELDS = (
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(self), microphone=(), geolocation=()"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
+)
+_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 
 
@@ -51,9 +61,33 @@ def install(app: Flask, settings: Settings) -> None:
     app.after_request(_finish)
 
 
+def request_id(given: str) -> str:
+    """The caller's own identifier of a request where it has the form of one, otherwise a new one."""
+    return given if _REQUEST_ID.match(given) else secrets.token_hex(12)
+
+
+def fields_for(*, secure: bool) -> tuple[tuple[str, str], ...]:
+    """What every answer says besides; the transport's own only where it is `secure`."""
+    return (*_FIELDS, _TRANSPORT) if secure else _FIELDS
+
+
+def log_request(request_id: str | None, method: str, route: str, status: int, began: float | None) -> None:
+    """One line of the access log. The rule, not the path: paths carry invitation tokens and identifiers of people's
+    contracts."""
+    access_log.info(
+        "request",
+        extra={
+            "request_id": request_id,
+            "method": method,
+            "route": route,
+            "status": status,
+            "ms": round((time.perf_counter() - began) * 1000, 1) if began is not None else None,
+        },
+    )
+
+
 def _begin() -> None:
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(12)
+    g.request_id = request_id(request.headers.get("X-Request-Id", ""))
     g.began = time.perf_counter()
     if "\0" in request.path or any("\0" in text for pair in request.args.items(multi=True) for text in pair):
         abort(400, "a path or a query cannot contain NUL")  # PostgreSQL stores none; no address of ours has one
@@ -62,30 +96,9 @@ def _begin() -> None:
 def _finish(response: Response) -> Response:
     headers = response.headers
     headers["X-Request-Id"] = g.get("request_id", "")
-    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", "camera=(self), microphone=(), geolocation=()")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-    if request.is_secure:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    if request.endpoint != "static":
-        headers.setdefault("Cache-Control", "no-store")
-    _log(response)
-    return response
-
-
-def _log(response: Response) -> None:
-    # The rule, not the path: paths carry invitation tokens and identifiers of people's contracts.
+    for name, value in fields_for(secure=request.is_secure):
+        if name != "Cache-Control" or request.endpoint != "static":
+            headers.setdefault(name, value)
     rule = request.url_rule.rule if request.url_rule else "-"
-    access_log.info(
-        "request",
-        extra={
-            "request_id": g.get("request_id"),
-            "method": request.method,
-            "route": rule,
-            "status": response.status_code,
-            "ms": round((time.perf_counter() - g.began) * 1000, 1) if "began" in g else None,
-        },
-    )
+    log_request(g.get("request_id"), request.method, rule, response.status_code, g.get("began"))
+    return response

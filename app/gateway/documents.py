@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+from pydantic_core import to_json
+
 _TOO_DEEP = 32
 _INTEGERS = 1 << 53
 
@@ -32,8 +34,8 @@ def parse_object(octets: bytes) -> dict[str, Any]:
 
 
 def compact(value: object) -> str:
-    """JSON without white space and escapes."""
-    return _ENCODER.encode(value)
+    """JSON without white space and escapes. Raises ValueError for what has no JSON."""
+    return to_json(value).decode()
 
 
 def canonical(document: dict[str, Any]) -> bytes:
@@ -110,4 +112,3 @@ def _refuse_constant(name: str) -> NoReturn:
 
 # Made once: making them costs as much as using them for a small document.
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

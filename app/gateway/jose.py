@@ -12,6 +12,8 @@ import json
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -75,7 +77,7 @@ def sign_jwt(key: PrivateKey, claims: Mapping[str, Any], *, typ: str, header: Ma
 def parse_jws(token: str, *, typ: Collection[str | None], limit: int) -> UnverifiedJws:
     """Split a compact JWS of at most `limit` characters whose `typ` is one of those given. Raises JoseError."""
     protected, payload, signature = _split(token, 3, limit)
-    header = _parse_header(protected)
+    header = _parse_signed_header(protected)
     if header.get("typ") not in typ:
         raise JoseError("typ is not the expected one")
     return UnverifiedJws(
@@ -130,8 +132,29 @@ class SealedJwe:
         raise JoseError("the key does not decrypt")
 
 
+@dataclass(frozen=True, slots=True)
+class SealingKey:
+    """A content key that one recipient can come by from the header. Whatever it seals has an IV of its own."""
+
+    _header: str
+    _encrypted_key: str
+    _cipher: AESGCM = field(repr=False)
+
+    def seal(self, plaintext: bytes) -> str:
+        """A JWE compact serialization."""
+        iv = secrets.token_bytes(_IV_BYTES)
+        sealed = self._cipher.encrypt(iv, plaintext, self._header.encode())
+        parts = map(base64url, (iv, sealed[:-_TAG_BYTES], sealed[-_TAG_BYTES:]))
+        return ".".join((self._header, self._encrypted_key, *parts))
+
+
 def encrypt(plaintext: bytes, public_key: PublicKey, *, kid: str, cty: str) -> str:
     """A JWE compact serialization to the key, by its row. Raises UnsupportedAlgorithm for a key that only signs."""
+    return make_sealing_key(public_key, kid=kid, cty=cty).seal(plaintext)
+
+
+def make_sealing_key(public_key: PublicKey, *, kid: str, cty: str) -> SealingKey:
+    """A fresh content key for the key's holder. Raises UnsupportedAlgorithm for a key that only signs."""
     algorithms = suite.suite_for(public_key).jose_encryption
     if algorithms is None:
         raise UnsupportedAlgorithm("a key that only signs")
@@ -145,11 +168,7 @@ def encrypt(plaintext: bytes, public_key: PublicKey, *, kid: str, cty: str) -> s
         assert isinstance(public_key, rsa.RSAPublicKey)
         content_key = secrets.token_bytes(_CEK_BYTES)
         encrypted_key = public_key.encrypt(content_key, _OAEP)
-    header = _encode(protected)
-    iv = secrets.token_bytes(_IV_BYTES)
-    sealed = AESGCM(content_key).encrypt(iv, plaintext, header.encode())
-    ciphertext, tag = sealed[:-_TAG_BYTES], sealed[-_TAG_BYTES:]
-    return ".".join((header, *map(base64url, (encrypted_key, iv, ciphertext, tag))))
+    return SealingKey(_encode(protected), base64url(encrypted_key), AESGCM(content_key))
 
 
 def parse_jwe(token: str, *, limit: int) -> SealedJwe:
@@ -260,6 +279,12 @@ def _parse_header(protected: str) -> dict[str, Any]:
     if refused := _REFUSED_HEADERS & header.keys():
         raise JoseError(f"the header parameter {min(refused)} is refused")
     return header
+
+
+@lru_cache(maxsize=1024)
+def _parse_signed_header(protected: str) -> Mapping[str, Any]:
+    """Whoever signs says the same in every header; whoever encrypts has a new key in each."""
+    return MappingProxyType(_parse_header(protected))
 
 
 def _octets(text: object) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -21,15 +21,15 @@ from app.problems import Problem
 from app.wiring import Services, current_services
 
 _ATTRIBUTE = "gateway_protection"
-_FIELDS = (
-    "Authorization",
-    "Content-Type",
-    "Content-Digest",
-    "Content-Encoding",
-    "DPoP",
-    "Signature",
-    "Signature-Input",
-)
+_FIELDS = {
+    "HTTP_AUTHORIZATION": "authorization",
+    "CONTENT_TYPE": "content-type",
+    "HTTP_CONTENT_DIGEST": "content-digest",
+    "HTTP_CONTENT_ENCODING": "content-encoding",
+    "HTTP_DPOP": "dpop",
+    "HTTP_SIGNATURE": "signature",
+    "HTTP_SIGNATURE_INPUT": "signature-input",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +86,27 @@ def read_request(services: Services, max_body: int = MAX_BODY) -> IncomingReques
 
 
 def read_head(services: Services, body: bytes = b"") -> IncomingRequest:
-    """The request without reading its body. The target is built on the issuer URL: Host is the sender's word only."""
+    """The request of Flask's context without reading its body."""
+    return read_environ(services, request.environ, body)
+
+
+def read_environ(services: Services, environ: Mapping[str, Any], body: bytes) -> IncomingRequest:
+    """A request as WSGI gives it. The target is built on the issuer URL: Host is the sender's word only."""
+    settings = services.settings
     return IncomingRequest(
-        method=request.method,
-        target_uri=services.settings.issuer_url + _target(),
-        headers={name.lower(): request.headers[name] for name in _FIELDS if name in request.headers},
+        method=environ["REQUEST_METHOD"],
+        target_uri=settings.issuer_url + _target(environ),
+        headers={name: environ[variable] for variable, name in _FIELDS.items() if variable in environ},
         body=body,
-        tls_x5t_s256=find_client_certificate(request.environ, client_certificate_proxies(services.settings)),
+        tls_x5t_s256=find_client_certificate(environ, client_certificate_proxies(settings)),
     )
 
 
-def _target() -> str:
+def _target(environ: Mapping[str, Any]) -> str:
     """Path and query as they stood in the request line, before anything decoded them."""
-    raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or ""
+    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
     if raw.startswith("/"):
         return str(raw)
-    query = request.query_string.decode("latin-1")
-    return quote(request.path, safe="/:@!$&'()*+,;=-._~") + (f"?{query}" if query else "")
+    path = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@!$&'()*+,;=-._~")
+    query = environ.get("QUERY_STRING", "")
+    return f"/{path.lstrip('/')}" + (f"?{query}" if query else "")

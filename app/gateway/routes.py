@@ -8,11 +8,10 @@ from flask import Blueprint, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import LengthRequired
 
 from app.gateway import openapi
-from app.gateway.answers import sign_response
+from app.gateway.answers import sign_response, standing_fields
 from app.gateway.challenges import challenge
 from app.gateway.protect import read_head
 from app.gateway.verify import Attempt
-from app.oauth.dpop import server_nonce
 from app.wiring import current_services
 
 blueprint = Blueprint("gateway", __name__)
@@ -39,10 +38,7 @@ def sign_answer(response: Response) -> Response:
         return response
     services = current_services()
     incoming, attempt = read_head(services), g.get("gateway_attempt", Attempt(""))
-    if attempt.rate is not None:
-        response.headers.update(attempt.rate.fields())
+    response.headers.update(standing_fields(services, incoming, attempt))
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = challenge(incoming, attempt.refusal)
-    if incoming.headers.get("authorization", "").startswith("DPoP "):
-        response.headers["DPoP-Nonce"] = server_nonce(services)
     return sign_response(services, response, incoming)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ def client_certificate_proxies(settings: Settings) -> tuple[str, ...]:
     return settings.client_certificate_proxies
 
 
-def find_client_certificate(environ: dict[str, Any], proxies: Iterable[str] = ()) -> str | None:
+def find_client_certificate(environ: Mapping[str, Any], proxies: Iterable[str] = ()) -> str | None:
     """x5t#S256 of the client certificate of this TLS connection, None where there was none.
 
     gunicorn terminates TLS and has proven possession of the key (RFC 8446 §4.4.3) and the chain. Where one of `proxies`
@@ -36,8 +36,10 @@ def find_client_certificate(environ: dict[str, Any], proxies: Iterable[str] = ()
     return base64url(hashlib.sha256(der).digest()) if der else None
 
 
-def _is_from(environ: dict[str, Any], proxies: Iterable[str]) -> bool:
+def _is_from(environ: Mapping[str, Any], proxies: Iterable[str]) -> bool:
     """By the address of the connection, which no forwarding field can change."""
+    if not proxies:
+        return False
     original = environ.get("werkzeug.proxy_fix.orig", environ)
     try:
         peer = ip_address(original.get("REMOTE_ADDR", ""))

@@ -99,7 +99,7 @@ def admit(
             raise admission.answer from refusal
         raise
     try:
-        admission.order = order_of(verified)
+        admission.order = order_of(verified, signed.document)
     except Problem as refusal:
         submit(admission)
         return verified, admission.answer if isinstance(admission.answer, Problem) else refusal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -16,28 +17,41 @@ from app.routing.documents import Document
 
 MAX_AMOUNT = 100_000_000_000_00  # one hundred billion yuan in fen; larger is a mistake
 MAX_ITEMS = 10_000
+_REMEMBERED = 4096
 _DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
 
 
 def _plain_text(text: str) -> str:
-    if fault := find_text_fault(text):
+    if fault := _text_fault(text):
         raise PydanticCustomError(fault, "text")
     return text
 
 
 def _own_account(number: str) -> str:
-    if not is_account_number(number):
+    if not _is_account_number(number):
         raise PydanticCustomError("account-check-digit", "account")
     return number
 
 
 def _clearing_code(digits: str) -> str:
+    if fault := _clearing_code_fault(digits):
+        raise PydanticCustomError(fault, "clearing code")
+    return digits
+
+
+# Names, purposes, accounts and codes recur, and each of these looks at every character.
+_text_fault = lru_cache(maxsize=_REMEMBERED)(find_text_fault)
+_is_account_number = lru_cache(maxsize=_REMEMBERED)(is_account_number)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _clearing_code_fault(digits: str) -> str | None:
     try:
         parse_clearing_code(digits)
     except InvalidClearingCode as exc:
-        raise PydanticCustomError(exc.reason, "clearing code") from exc
-    return digits
+        return exc.reason
+    return None
 
 
 def _moment(value: object) -> datetime:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from app.gateway.answers import GatewayAnswer, make_response
 from app.gateway.protect import _ATTRIBUTE, Protection, read_request
 from app.gateway.refusals import record_refusal
+from app.gateway.requests import IncomingRequest
 from app.gateway.verify import Attempt, VerifiedRequest
 from app.payments import service
 from app.payments.admission import SCOPE, Admission, admit, carry_out
@@ -35,22 +36,25 @@ def protected_payment(view: Callable[..., GatewayAnswer]) -> Callable[..., Respo
     def guarded(**path: Any) -> Response:
         services = current_services()
         attempt = g.gateway_attempt = Attempt(g.request_id)
-        verified, answer = take_in(services, attempt)
-        if isinstance(answer, Problem):
-            with services.transaction() as session:
-                service.record_refusal(services, session, verified, answer)
-            raise answer
+        verified, answer = take_in(services, attempt, read_request(services), str(request.url_rule))
         return make_response(services, answer, verified.product_x5t_s256)
 
     setattr(guarded, _ATTRIBUTE, Protection(SCOPE, content=True))
     return guarded
 
 
-def take_in(services: Services, attempt: Attempt) -> tuple[VerifiedRequest, GatewayAnswer | Problem]:
-    """The request at hand, verified and carried out. Raises the Problem of the first check that fails."""
+def take_in(
+    services: Services, attempt: Attempt, incoming: IncomingRequest, route: str
+) -> tuple[VerifiedRequest, GatewayAnswer]:
+    """The request verified and carried out. Raises the Problem that refuses it, which is on record then."""
     try:
-        return admit(services, attempt, read_request(services), committer_of(services).submit)
+        verified, answer = admit(services, attempt, incoming, committer_of(services).submit)
     except Problem as refusal:
         attempt.refusal = refusal
-        record_refusal(services, attempt, refusal, str(request.url_rule))
+        record_refusal(services, attempt, refusal, route)
         raise
+    if isinstance(answer, Problem):
+        with services.transaction() as session:
+            service.record_refusal(services, session, verified, answer)
+        raise answer
+    return verified, answer

@@ -1,19 +1,20 @@
-"""What the risk rules look at, gathered for a whole group of instructions by two statements, without scans.
+"""What the risk rules look at, read for a whole group of instructions by two statements, without scans, and kept by
+two more.
 
-`gather` counts every attempt (velocity) and reads what was paid before; `remember` adds what was booked. A refused
-first payment therefore never makes a payee known.
+Every attempt counts (velocity), and of what was paid before only what was booked: a refused first payment never makes
+a payee known. The statements are the driver's own, so that whoever takes a group can send them along with others.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection
 
 _MINUTE = 60
 
@@ -61,39 +62,42 @@ class RiskFacts:
 
 NOTHING = Activity(0, 0, 0)
 Payee = tuple[str, str]
+Statement = tuple[str, dict[str, Any]]  # as the driver takes it
 
 
-def gather(connection: Connection, movements: Sequence[Movement]) -> list[RiskFacts]:
-    """The facts of each movement, in order, inside the caller's write transaction.
+def reading(movements: Sequence[Movement], dialect: str) -> tuple[Statement, Statement]:
+    """What to ask for a group, inside its write transaction; the rows go to `facts_of`.
 
-    Members of one call see each other's attempts, and not each other's history: that is only known once they are
-    booked. Rows are locked in the order of their keys, so that two workers cannot wait for each other.
+    Counters are locked in the order of their keys, so that two workers cannot wait for each other.
     """
-    if not movements:
-        return []
-    dialect = connection.dialect.name
-    counting, reading = _parameters(movements)
-    counters = connection.execute(_COUNT[dialect], counting).all()
-    return facts_of(movements, counters, connection.execute(_PAYEES[dialect], reading).all())
-
-
-def gather_statements(movements: Sequence[Movement]) -> tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]]:
-    """The two statements of `gather` as psycopg takes them, for a pipeline; their rows go to `facts_of`."""
-    counting, reading = _parameters(movements)
-    return (_DRIVER_COUNT, counting), (_DRIVER_PAYEES, reading)
+    subjects = {subject for each in movements for subject in (_payer(each), _application(each))}
+    payees = {(each.tenant_id, each.payee_account) for each in movements}
+    return (
+        (_COUNTERS[dialect], {"rows": _rows(sorted([subject] for subject in subjects))}),
+        (_PAYEES[dialect], {"rows": _rows(sorted(payees))}),
+    )
 
 
 def facts_of(
     movements: Sequence[Movement], counter_rows: Iterable[Sequence[Any]], payee_rows: Iterable[Sequence[Any]]
 ) -> list[RiskFacts]:
-    """The facts of each movement, in order, from the rows of the two statements."""
-    elapsed = movements[-1].at.timestamp() % _MINUTE
-    counters = {
-        # The minute before counts for the share of it that lies within the last 60 s.
-        subject: Activity(payments, total, largest, now + int(before * (_MINUTE - elapsed) / _MINUTE))
-        for subject, now, before, payments, total, largest in counter_rows
-    }
-    payees = {(tenant, account): Activity(*figures) for tenant, account, *figures in payee_rows}
+    """The facts of each movement, in order; the rows may be those of more movements.
+
+    Members of one call see each other's attempts, and not each other's history: that is only known once they are
+    booked.
+    """
+    if not movements:
+        return []
+    minute, elapsed = divmod(movements[-1].at.timestamp(), _MINUTE)
+    attempts = _attempts(movements)
+    counters = {subject: Activity(0, 0, 0, count) for subject, count in attempts.items()}
+    for subject, counted, in_minute, before, payments, total, largest in counter_rows:
+        if subject in attempts:
+            now, earlier = _slide(int(minute) - counted, in_minute, before)
+            # The minute before counts for the share of it that lies within the last 60 s.
+            recent = now + attempts[subject] + int(earlier * (_MINUTE - elapsed) / _MINUTE)
+            counters[subject] = Activity(payments, total, largest, recent)
+    payees = {(row[0], row[1]): Activity(*row[2:]) for row in payee_rows}
     return [
         RiskFacts(
             each.amount_minor,
@@ -110,37 +114,52 @@ def facts_of(
     ]
 
 
-def remember(connection: Connection, booked: Sequence[Movement]) -> None:
-    """Add to the history what was booked, in the transaction that booked it."""
-    if not booked:
-        return
-    paid: dict[str, list[int]] = {}
+def keeping(movements: Sequence[Movement], booked: Sequence[Movement], dialect: str) -> list[Statement]:
+    """What to write: the attempts of all `movements`, and of those `booked` the amounts.
+
+    Whoever attempted nothing now keeps the minutes that were counted.
+    """
+    counted = {subject: [count, 0, 0, 0] for subject, count in _attempts(movements).items()}
     payees: dict[Payee, list[int]] = {}
     for each in booked:
-        _add(paid.setdefault(_payer(each), [0, 0, 0]), each.amount_minor)
-        _add(payees.setdefault((each.tenant_id, each.payee_account), [0, 0, 0]), each.amount_minor)
-    dialect = connection.dialect.name
-    rows = json.dumps([[subject, *figures] for subject, figures in sorted(paid.items())])
-    connection.execute(_REMEMBER_PAYERS[dialect], {"rows": rows})
-    rows = json.dumps([[*payee, *figures] for payee, figures in sorted(payees.items())])
-    connection.execute(_REMEMBER_PAYEES[dialect], {"rows": rows})
+        _add(counted.setdefault(_payer(each), [0, 0, 0, 0]), each.amount_minor)
+        _add(payees.setdefault((each.tenant_id, each.payee_account), [0, 0, 0, 0]), each.amount_minor)
+    statements: list[Statement] = []
+    if counted:
+        rows = _rows([subject, *figures] for subject, figures in sorted(counted.items()))
+        minute = int((movements or booked)[-1].at.timestamp() // _MINUTE)
+        statements.append((_KEEP_COUNTERS[dialect], {"rows": rows, "minute": minute}))
+    if payees:
+        rows = _rows([*payee, *figures[1:]] for payee, figures in sorted(payees.items()))
+        statements.append((_KEEP_PAYEES[dialect], {"rows": rows}))
+    return statements
 
 
-def _parameters(movements: Sequence[Movement]) -> tuple[dict[str, Any], dict[str, Any]]:
-    attempts: Counter[str] = Counter()
+def remember(connection: Connection, booked: Sequence[Movement]) -> None:
+    """Add to the history what was booked after it was attempted, in the transaction that booked it."""
+    for statement, parameters in keeping((), booked, connection.dialect.name):
+        connection.exec_driver_sql(statement, parameters)
+
+
+def _attempts(movements: Sequence[Movement]) -> Mapping[str, int]:
+    attempts: dict[str, int] = {}
     for each in movements:
-        attempts[_payer(each)] += each.attempts
-        attempts[_application(each)] += each.attempts
-    minute = int(movements[-1].at.timestamp() // _MINUTE)
-    rows = json.dumps([[subject, count] for subject, count in sorted(attempts.items())])
-    payees = json.dumps(sorted({(each.tenant_id, each.payee_account) for each in movements}))
-    return {"rows": rows, "minute": minute}, {"rows": payees}
+        for subject in (_payer(each), _application(each)):
+            attempts[subject] = attempts.get(subject, 0) + each.attempts
+    return attempts
+
+
+def _slide(minutes: int, in_minute: int, before: int) -> tuple[int, int]:
+    """The counts of this minute and of the one before, from a row that was written so many minutes ago."""
+    if minutes == 0:
+        return in_minute, before
+    return (0, in_minute) if minutes == 1 else (0, 0)
 
 
 def _add(figures: list[int], amount_minor: int) -> None:
-    figures[0] += 1
-    figures[1] += amount_minor
-    figures[2] = max(figures[2], amount_minor)
+    figures[1] += 1
+    figures[2] += amount_minor
+    figures[3] = max(figures[3], amount_minor)
 
 
 def _payer(movement: Movement) -> str:
@@ -151,7 +170,11 @@ def _application(movement: Movement) -> str:
     return f"app:{movement.application_id}"
 
 
-def _by_dialect(statement: str, types: Sequence[str]) -> dict[str, TextClause]:
+def _rows(rows: Iterable[Sequence[Any]]) -> str:
+    return json.dumps([*rows])
+
+
+def _by_dialect(statement: str, types: Sequence[str]) -> dict[str, str]:
     """The statement with its `:rows`, a JSON list of lists, as the table `given` with columns c0, c1, …
 
     The one thing that the two databases say differently; WHERE TRUE keeps SQLite from reading ON CONFLICT as a join.
@@ -162,22 +185,18 @@ def _by_dialect(statement: str, types: Sequence[str]) -> dict[str, TextClause]:
         "postgresql": f"(SELECT {postgresql} FROM json_array_elements(CAST(:rows AS json))) AS given",  # noqa: S608
         "sqlite": f"(SELECT {sqlite} FROM json_each(:rows)) AS given",  # noqa: S608 - all of it written here
     }
-    return {dialect: text(statement.replace("{given}", source)) for dialect, source in given.items()}
+    texts = {dialect: statement.replace("{given}", source) for dialect, source in given.items()}
+    texts["postgresql"] = re.sub(r"(?<!:):(rows|minute)\b", r"%(\1)s", texts["postgresql"])
+    texts["sqlite"] = texts["sqlite"].replace("FOR NO KEY UPDATE", "")
+    return texts
 
 
-_COUNT = _by_dialect(
+_COUNTERS = _by_dialect(
     """
-    INSERT INTO risk_counters (subject, minute, in_minute, in_minute_before, payments, total_minor, largest_minor)
-    SELECT c0, :minute, c1, 0, 0, 0, 0 FROM {given} WHERE TRUE ORDER BY c0
-    ON CONFLICT (subject) DO UPDATE SET
-        in_minute_before = CASE excluded.minute - risk_counters.minute
-            WHEN 0 THEN risk_counters.in_minute_before WHEN 1 THEN risk_counters.in_minute ELSE 0 END,
-        in_minute = excluded.in_minute
-            + CASE excluded.minute WHEN risk_counters.minute THEN risk_counters.in_minute ELSE 0 END,
-        minute = excluded.minute
-    RETURNING subject, in_minute, in_minute_before, payments, total_minor, largest_minor
+    SELECT subject, minute, in_minute, in_minute_before, payments, total_minor, largest_minor
+    FROM risk_counters WHERE subject IN (SELECT c0 FROM {given}) ORDER BY subject FOR NO KEY UPDATE
     """,
-    ("text", "int"),
+    ("text",),
 )
 _PAYEES = _by_dialect(
     """
@@ -186,19 +205,26 @@ _PAYEES = _by_dialect(
     """,
     ("text", "text"),
 )
-_REMEMBER_PAYERS = _by_dialect(
+_KEEP_COUNTERS = _by_dialect(
     """
     INSERT INTO risk_counters (subject, minute, in_minute, in_minute_before, payments, total_minor, largest_minor)
-    SELECT c0, 0, 0, 0, c1, c2, c3 FROM {given} WHERE TRUE ORDER BY c0
+    SELECT c0, :minute, c1, 0, c2, c3, c4 FROM {given} WHERE TRUE ORDER BY c0
     ON CONFLICT (subject) DO UPDATE SET
+        in_minute_before = CASE
+            WHEN excluded.in_minute = 0 OR excluded.minute = risk_counters.minute THEN risk_counters.in_minute_before
+            WHEN excluded.minute = risk_counters.minute + 1 THEN risk_counters.in_minute ELSE 0 END,
+        in_minute = CASE
+            WHEN excluded.in_minute = 0 OR excluded.minute = risk_counters.minute
+            THEN risk_counters.in_minute + excluded.in_minute ELSE excluded.in_minute END,
+        minute = CASE WHEN excluded.in_minute = 0 THEN risk_counters.minute ELSE excluded.minute END,
         payments = risk_counters.payments + excluded.payments,
         total_minor = risk_counters.total_minor + excluded.total_minor,
         largest_minor = CASE WHEN excluded.largest_minor > risk_counters.largest_minor
             THEN excluded.largest_minor ELSE risk_counters.largest_minor END
     """,
-    ("text", "bigint", "bigint", "bigint"),
+    ("text", "int", "bigint", "bigint", "bigint"),
 )
-_REMEMBER_PAYEES = _by_dialect(
+_KEEP_PAYEES = _by_dialect(
     """
     INSERT INTO risk_payees (tenant_id, account, payments, total_minor, largest_minor)
     SELECT c0, c1, c2, c3, c4 FROM {given} WHERE TRUE ORDER BY c0, c1
@@ -210,11 +236,3 @@ _REMEMBER_PAYEES = _by_dialect(
     """,
     ("text", "text", "bigint", "bigint", "bigint"),
 )
-
-
-def _driver_text(statement: TextClause) -> str:
-    return statement.text.replace(":rows", "%(rows)s").replace(":minute", "%(minute)s")
-
-
-_DRIVER_COUNT = _driver_text(_COUNT["postgresql"])
-_DRIVER_PAYEES = _driver_text(_PAYEES["postgresql"])

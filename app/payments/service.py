@@ -6,9 +6,9 @@ commit. What goes to other banks waits in the outbox, and `outcomes.py` records 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -52,12 +52,15 @@ __all__ = [
 _OK = 200
 
 
-def order_of(verified: VerifiedRequest) -> Order:
-    """The signed document of one payment, strictly read. Raises InvalidDocument."""
+def order_of(verified: VerifiedRequest, members: Mapping[str, Any] | None = None) -> Order:
+    """The signed document of one payment, strictly read; `members` is what it says, where it was parsed already.
+
+    Raises InvalidDocument.
+    """
     signed = signed_request(verified)
     return Order(
         tenant_id=signed.authorization.enterprise_tenant_id,
-        terms=parse_document(verified.document, PaymentDocument),
+        terms=parse_document(verified.document, PaymentDocument, members=members),
         document=verified.document,
         document_sha256=verified.document_sha256,
         content_jti=signed.content_jti,

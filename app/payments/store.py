@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.journal.leaves import Entry
 from app.payments.ledger import Account, Transfer
+from app.payments.risk_facts import Statement
 
 # Columns of payment_instructions in the order of the tuples in `GroupWrite.instructions`, with their PostgreSQL types.
 INSTRUCTION_COLUMNS = {
@@ -94,7 +95,8 @@ class Fresh:
 class Opening:
     """What a group must do and read before anything is decided.
 
-    `counted` names a quota for every spend; `window` is the quotas' window.
+    `counted` names a quota for every spend; `window` is the quotas' window. `questions` are asked last, in the same
+    round trip.
     """
 
     spends: Sequence[Spend]
@@ -103,6 +105,7 @@ class Opening:
     claims: Sequence[Claim]
     accounts: Collection[str]
     uses: Collection[Use]
+    questions: Sequence[Statement] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ class Opened:
     free: set[str]
     accounts: Mapping[str, Account]
     used: dict[Use, int]
+    answers: Sequence[Sequence[Sequence[Any]]] = ()
 
 
 class Store(Protocol):
@@ -148,6 +152,9 @@ class Store(Protocol):
 
     def add_dispatches(self, rows: Sequence[tuple[str, datetime, bool]], at: datetime) -> None:
         """Outbox rows: payment id, when it may leave, and whether it waits for its channel to open."""
+
+    def write(self, statements: Sequence[Statement]) -> None:
+        """Whatever else is to be written."""
 
     def add_entry(self, entry: Entry, at: datetime) -> None:
         """One leaf of the journal."""

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from app.db import new_id
 from app.journal.leaves import Entry
 from app.payments.ledger import Account, Transfer
+from app.payments.risk_facts import Statement
 from app.payments.store import INSTRUCTION_COLUMNS, Claim, Fresh, Name, Opened, Opening, Spend, Use
 
 _ARRAYS = ", ".join(f"%s::{'text' if kind == 'json' else kind}[]" for kind in INSTRUCTION_COLUMNS.values())
@@ -111,12 +112,14 @@ class PostgresqlStore:
             claimed = self._ask(_CLAIM_NAMES, _claim_columns(opening.claims), opening.claims)
             used = self._ask(_LOCK_USE, _two(opening.uses), opening.uses)
             accounts = self._ask(_LOCK_ACCOUNTS, [_array(opening.accounts)], opening.accounts)
+            answers = [self._driver.cursor().execute(*question) for question in opening.questions]
         return Opened(
             _fresh(opening.spends, {bytes(row[0]) for row in spent}),
             _share_out(opening.counted, {name: total - counts[name] for name, total in counted}),
             {row[0] for row in claimed},
             {row[0]: Account(*row) for row in accounts},
             {(row[0], row[1]): row[2] for row in used},
+            [answer.fetchall() for answer in answers],
         )
 
     def writing(self) -> AbstractContextManager[object]:
@@ -162,19 +165,38 @@ class PostgresqlStore:
         ids = [new_id() for _ in rows]
         self._cursor.execute(_INSERT_DISPATCHES, [at, _array(ids), *map(_array, zip(*rows, strict=True))])
 
+    def write(self, statements: Sequence[Statement]) -> None:
+        """See Store."""
+        for statement, parameters in statements:
+            self._cursor.execute(statement, parameters)
+
     def add_entry(self, entry: Entry, at: datetime) -> None:
         """See Store."""
         self._cursor.execute(_INSERT_ENTRY, entry.columns(at))
 
 
 def _array(values: Iterable[Any]) -> str:
-    """A literal of PostgreSQL's arrays. The driver's own goes element by element through regular expressions."""
-    return "{" + ",".join(map(_element, values)) + "}"
+    """A literal of PostgreSQL's arrays. The driver's own goes element by element through regular expressions; a column
+    has mostly values of one type, which are joined without looking at each."""
+    column = list(values)
+    kinds = set(map(type, column))
+    if kinds == {str}:
+        joined = '","'.join(column)
+        if "\\" in joined or joined.count('"') > 2 * (len(column) - 1):
+            joined = '","'.join([_escaped(value) for value in column])
+        return f'{{"{joined}"}}'
+    if kinds == {int}:
+        return f"{{{','.join(map(str, column))}}}"
+    return f"{{{','.join(map(_element, column))}}}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _element(value: Any) -> str:
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return f'"{_escaped(value)}"'
     if isinstance(value, bytes):
         return f'"\\\\x{value.hex()}"'
     return "NULL" if value is None else str(value)

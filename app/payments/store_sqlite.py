@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from app.db import new_id
 from app.journal.leaves import Entry
 from app.payments.ledger import Account, Transfer, transfer_row
+from app.payments.risk_facts import Statement
 from app.payments.store import INSTRUCTION_COLUMNS, Claim, Fresh, Name, Opened, Opening, Spend, Use
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ class SqliteStore:
             self._claim_names(opening.claims),
             self._read_accounts(opening.accounts),
             self._read_use(opening.uses),
+            [self._cursor.execute(*question).fetchall() for question in opening.questions],
         )
 
     def writing(self) -> AbstractContextManager[object]:
@@ -162,6 +164,11 @@ class SqliteStore:
             "VALUES (?, 'dispatch', ?, 'waiting', ?, ?, ?)",
             [(new_id(), payment_id, _moment(due_at), deferred, _moment(at)) for payment_id, due_at, deferred in rows],
         )
+
+    def write(self, statements: Sequence[Statement]) -> None:
+        """See Store."""
+        for statement, parameters in statements:
+            self._cursor.execute(statement, parameters)
 
     def add_entry(self, entry: Entry, at: datetime) -> None:
         """See Store."""

@@ -7,7 +7,6 @@ payroll are a group. Everything is read first, decided without I/O, and written 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -16,6 +15,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.db import new_id
+from app.gateway.documents import compact
 from app.gateway.problems import InvalidDocument, LimitExceeded
 from app.journal.leaves import Entry
 from app.oauth.authorizations import StandingAuthorization
@@ -27,16 +27,15 @@ from app.payments.ledger import FEE_ACCOUNT, Account, Transfer, transit_account
 from app.payments.lifecycle import MONEY_MOVED, State
 from app.payments.messages import PaymentDocument
 from app.payments.models import TransferKind
-from app.payments.parties import NotRoutable, Route, find_bank, find_route, is_here, names_a_bank
+from app.payments.parties import NotRoutable, Route, find_route, is_here
+from app.payments.payee_banks import Found, find_banks
 from app.payments.problems import CalendarMissing
 from app.payments.risk import Outcome, assess
-from app.payments.risk_facts import Movement, RiskFacts, gather, remember
+from app.payments.risk_facts import Movement, RiskFacts, facts_of, keeping, reading
 from app.payments.risk_lists import policy_in_force
 from app.payments.store import Claim, Name, Opened, Opening, Spend, Store, Use, store_of
 from app.problems import Conflict, Fault, Problem
 from app.routing.problems import DirectoryMissing
-from app.routing.recognition import Recogniser, Resolution
-from app.routing.service import current_recogniser
 from app.wiring import Services
 
 _OLDEST_REQUEST = timedelta(hours=24)
@@ -135,6 +134,7 @@ class Group:
     def __init__(self, services: Services, session: Session, orders: Sequence[Order], at: datetime) -> None:
         self._services = services
         self._session = session
+        self._dialect = session.get_bind().dialect.name
         self._store: Store = store_of(session)
         self._core: CoreBanking = EmbeddedCore(session, at)
         self._at = at
@@ -146,7 +146,9 @@ class Group:
         self._firsts: dict[Name, Taken] = {}  # of several orders of one name the first
         for order in orders:
             self._firsts.setdefault((order.tenant_id, order.terms.instruction_id), Taken(order, new_id()))
-        self._resolved = self._find_banks(self._firsts.values())
+        payees = {each.payment_id: each.order.terms.payee for each in self._firsts.values()}
+        self._resolved = find_banks(services, session, payees)
+        self._refused |= {key: found for key, found in self._resolved.items() if isinstance(found, DirectoryMissing)}
 
     def opening(self, spends: Sequence[Spend] = (), counted: Sequence[str] = (), window: int = 0) -> Opening:
         """What the group needs of the database before it is taken, with what its requests spend besides."""
@@ -158,6 +160,7 @@ class Group:
             claims=[each.claim for each in taken],
             accounts=_accounts_of(taken, self._resolved),
             uses={self._use(each) for each in taken},
+            questions=reading([movement_of(each.order, self._at) for each in taken], self._dialect) if taken else (),
         )
 
     def give_up(self, opened: Opened) -> None:
@@ -167,6 +170,8 @@ class Group:
 
     def take(self, opened: Opened) -> Outcomes:
         """Decide and write; one outcome for each order."""
+        if not self._firsts:
+            return []
         accounts, self._used = opened.accounts, opened.used
         fresh = [each for each in self._firsts.values() if each.payment_id in opened.free]
         outcomes = self._compare_names(opened.free)
@@ -176,7 +181,7 @@ class Group:
         self._check_limits(self._standing(fresh))
         passed = self._standing(fresh)
         movements = [movement_of(taken.order, self._at, first=taken is passed[0]) for taken in passed]
-        facts = gather(self._session.connection(), movements)
+        facts = facts_of(movements, *opened.answers)
         available = {number: account.available_minor for number, account in accounts.items()}
         for taken, risk in zip(passed, facts, strict=True):
             self._decide(taken, risk, accounts, available)
@@ -184,10 +189,8 @@ class Group:
         moved = {taken.payment_id for taken in kept if taken.state in MONEY_MOVED}
         with self._store.writing():
             self._write(kept)
-            remember(
-                self._session.connection(),
-                [movement for taken, movement in zip(passed, movements, strict=True) if taken.payment_id in moved],
-            )
+            booked = [each for taken, each in zip(passed, movements, strict=True) if taken.payment_id in moved]
+            self._store.write(keeping(movements, booked, self._dialect))
             if given_back := [taken.claim for taken in fresh if taken.payment_id in self._refused]:
                 self._store.give_names_back(given_back)
         for taken in kept:
@@ -211,22 +214,6 @@ class Group:
 
     def _standing(self, some: Iterable[Taken]) -> list[Taken]:
         return [taken for taken in some if taken.payment_id not in self._refused]
-
-    def _find_banks(self, some: Iterable[Taken]) -> dict[str, Resolution | NotRoutable | None]:
-        recogniser: Recogniser | None = None
-        found: dict[str, Resolution | NotRoutable | None] = {}
-        for taken in some:
-            payee = taken.order.terms.payee
-            try:
-                if recogniser is None and names_a_bank(payee):
-                    recogniser = current_recogniser(self._services, self._session)
-                found[taken.payment_id] = find_bank(payee, recogniser)
-            except NotRoutable as unclear:
-                found[taken.payment_id] = unclear
-            except DirectoryMissing as missing:
-                self._refused[taken.payment_id] = missing
-                found[taken.payment_id] = None
-        return found
 
     def _check_limits(self, standing: Sequence[Taken]) -> None:
         """Count against the limits of the authorizations, one after another, under their lock."""
@@ -261,7 +248,7 @@ class Group:
             if verdict.outcome is Outcome.REFUSE:
                 taken.reject(verdict.reasons, told)
                 return
-            if isinstance(resolved, NotRoutable):
+            if isinstance(resolved, NotRoutable | DirectoryMissing):
                 raise resolved
             home = self._services.settings.home_bank
             route = find_route(terms.payee, terms.amount_minor, resolved, accounts, self._core, self._at, home)
@@ -389,12 +376,12 @@ def credit_account(channel: Channel, payee_account: str) -> str:
     return payee_account if channel is Channel.BOOK else transit_account(channel)
 
 
-def _accounts_of(fresh: Iterable[Taken], resolved: dict[str, Resolution | NotRoutable | None]) -> set[str]:
+def _accounts_of(fresh: Iterable[Taken], resolved: Mapping[str, Found]) -> set[str]:
     numbers = set()
     for taken in fresh:
         terms, bank = taken.order.terms, resolved[taken.payment_id]
         numbers.add(terms.payer_account)
-        if not isinstance(bank, NotRoutable) and is_here(bank):
+        if not isinstance(bank, NotRoutable | DirectoryMissing) and is_here(bank):
             numbers.add(terms.payee.account)
     return numbers
 
@@ -438,9 +425,9 @@ def _row(taken: Taken, group_id: str) -> tuple[Any, ...]:
         route.channel.value if route else None,
         taken.state.value,
         len(taken.trail),
-        _json(taken.reasons),
-        _json(taken.answer),
-        _json(taken.trail),
+        compact(taken.reasons),
+        compact(taken.answer),
+        compact(taken.trail),
         group_id,
         order.batch_id,
         order.position,
@@ -456,7 +443,3 @@ def _document(taken: Taken) -> bytes | None:
 
 def _line(taken: Taken) -> str:
     return group_line(taken.payment_id, taken.state.value, taken.order.document_sha256, taken.order.authorization.id)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

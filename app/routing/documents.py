@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -23,15 +24,17 @@ class Document(BaseModel):
 DocumentType = TypeVar("DocumentType", bound=Document)
 
 
-def parse_document(data: bytes, model: type[DocumentType], limit: int = MAX_DOCUMENT) -> DocumentType:
-    """Signed bytes (at most `limit`) to a typed document.
+def parse_document(
+    data: bytes, model: type[DocumentType], limit: int = MAX_DOCUMENT, *, members: Mapping[str, Any] | None = None
+) -> DocumentType:
+    """Signed bytes (at most `limit`) to a typed document; `members` is what they say, where somebody has parsed them.
 
     Raises InvalidDocument with all faults (RFC 6901 pointers, stable reasons).
     """
     if len(data) > limit:
         raise InvalidDocument("too long", faults=(Fault("", "too-long"),))
     try:
-        return model.model_validate(parse_object(data))
+        return model.model_validate(parse_object(data) if members is None else members)
     except InvalidJson as exc:
         raise InvalidDocument(exc.reason, faults=(Fault(exc.pointer, "not-json"),)) from exc
     except ValidationError as exc:

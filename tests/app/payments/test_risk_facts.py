@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.payments import risk_lists
-from app.payments.risk_facts import Activity, Movement, RiskFacts, facts_of, gather, gather_statements, remember
+from app.payments.risk_facts import Activity, Movement, RiskFacts, facts_of, keeping, reading, remember
 from app.problems import InvalidInput, NotFound
 from app.wiring import Services
 
@@ -15,8 +15,15 @@ ONE = Movement("t" * 26, "a" * 26, "6221", "6222", "苏州供应商有限公司"
 
 
 def ask(services: Services, *movements: Movement) -> list[RiskFacts]:
+    """As a group does: read, judge, keep the attempts; nothing is booked."""
+    dialect = services.engine.dialect.name
     with services.transaction() as session:
-        return gather(session.connection(), movements)
+        connection = session.connection()
+        rows = [connection.exec_driver_sql(*statement).all() for statement in reading(movements, dialect)]
+        facts = facts_of(movements, *rows)
+        for statement, parameters in keeping(movements, (), dialect):
+            connection.exec_driver_sql(statement, parameters)
+    return facts
 
 
 def book(services: Services, *movements: Movement) -> None:
@@ -78,16 +85,8 @@ def test_a_listing_needs_a_reason_and_must_be_there_to_be_removed(services: Serv
             risk_lists.remove(services, session, "block", "6222", "officer")
 
 
-def test_a_pipeline_gives_the_same_facts(services: Services) -> None:
-    if services.engine.dialect.name != "postgresql":
-        pytest.skip("pipelines are PostgreSQL's")
-    book(services, ONE)
-    expected = ask(services, ONE, ONE)
-    with services.engine.begin() as connection, connection.connection.cursor() as cursor:
-        rows = []
-        for statement, parameters in gather_statements([ONE, ONE]):
-            cursor.execute(statement, parameters)
-            rows.append(cursor.fetchall())
-    [first, _] = facts_of([ONE, ONE], *rows)
-    assert first.payer.last_minute == expected[0].payer.last_minute + 2
-    assert first.payee == expected[0].payee
+def test_what_is_booked_later_moves_no_minute(services: Services) -> None:
+    ask(services, replace(ONE, at=AT + timedelta(minutes=5)))
+    book(services, ONE)  # held for five minutes
+    [facts] = ask(services, replace(ONE, at=AT + timedelta(minutes=5, seconds=1)))
+    assert (facts.payer.last_minute, facts.payer.payments) == (2, 1)

@@ -1,0 +1,127 @@
+"""The one address that has to be fast, answered before Flask: `POST /api/v1/payments`.
+
+The same checks by the same functions as the view behind it (`protect.take_in`), the same fields, the same line in the
+log. Whatever is out of the ordinary, and every refusal, is answered by Flask itself.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, g
+
+from app import security
+from app.gateway.answers import CONTENT_TYPE, GatewayAnswer, signature_fields, standing_fields, write_body
+from app.gateway.protect import read_environ
+from app.gateway.requests import MAX_BODY, IncomingRequest
+from app.gateway.verify import Attempt, VerifiedRequest
+from app.payments.protect import take_in
+from app.wiring import EXTENSION, Services
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+PATH = "/api/v1/payments"
+_STATUS = {200: "200 OK"}
+
+
+def install(app: Flask) -> None:
+    """Stand before Flask, behind whatever is put before it later (`ProxyFix`)."""
+    app.wsgi_app = Front(app, app.wsgi_app)  # type: ignore[method-assign]
+
+
+class Front:
+    """WSGI: payments in the usual form are answered here, all else by `behind`."""
+
+    def __init__(self, app: Flask, behind: WSGIApplication) -> None:
+        self._app = app
+        self._behind = behind
+        self._services: Services = app.extensions[EXTENSION]
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != PATH or not _is_usual(environ):
+            return self._behind(environ, start_response)
+        began = time.perf_counter()
+        attempt = Attempt(security.request_id(environ.get("HTTP_X_REQUEST_ID", "")))
+        services = self._services
+        try:
+            incoming = read_environ(services, environ, environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+            verified, answer = take_in(services, attempt, incoming, PATH)
+            status, fields, body = _tell(services, attempt, incoming, verified, answer)
+        except Exception as error:
+            return self._refuse(environ, start_response, began, attempt, error)
+        fields["X-Request-Id"] = attempt.request_id
+        security.log_request(attempt.request_id, "POST", PATH, answer.status, began)
+        start_response(status, [*fields.items(), *security.fields_for(secure=environ["wsgi.url_scheme"] == "https")])
+        return _InOnePiece(environ.get("gunicorn.socket"), body)
+
+    def _refuse(
+        self,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        began: float,
+        attempt: Attempt,
+        error: Exception,
+    ) -> Iterable[bytes]:
+        """As the view would, whose body was read already."""
+        with self._app.request_context(environ):
+            g.request_id, g.began, g.gateway_attempt = attempt.request_id, began, attempt
+            response = self._app.make_response(self._app.handle_user_exception(error))
+            return self._app.process_response(response)(environ, start_response)
+
+
+class _InOnePiece:
+    """An answer whose head and body leave together: gunicorn sends them one after the other, and every packet wakes
+    the other side."""
+
+    def __init__(self, connection: Any, body: bytes) -> None:
+        self._connection, self._body = connection, body
+        self._cork(True)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._body
+
+    def close(self) -> None:
+        """WSGI calls it when all was sent, or when nothing can be."""
+        self._cork(False)
+
+    def _cork(self, on: bool) -> None:
+        if self._connection is not None:
+            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, on)
+
+
+def _is_usual(environ: WSGIEnvironment) -> bool:
+    """A POST of a stated, not too large length, without a query."""
+    length = environ.get("CONTENT_LENGTH", "")
+    return bool(
+        environ["REQUEST_METHOD"] == "POST"
+        and not environ.get("QUERY_STRING")
+        and not environ.get("SCRIPT_NAME")
+        and "HTTP_TRANSFER_ENCODING" not in environ
+        and length.isascii()
+        and length.isdigit()
+        and int(length) <= MAX_BODY
+    )
+
+
+def _tell(
+    services: Services,
+    attempt: Attempt,
+    incoming: IncomingRequest,
+    verified: VerifiedRequest,
+    answer: GatewayAnswer,
+) -> tuple[str, dict[str, str], bytes]:
+    body = write_body(services, answer, verified.product_x5t_s256).encode()
+    return (
+        _STATUS[answer.status],
+        {
+            "Content-Type": CONTENT_TYPE,
+            "Content-Length": str(len(body)),
+            **standing_fields(services, incoming, attempt),
+            **signature_fields(services, incoming, answer.status, CONTENT_TYPE, body),
+        },
+        body,
+    )
