@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection
 
 READ_ONLY = "yunlian_read_only"
 _SHIFTS = tuple(range(125, -1, -5))
@@ -88,16 +88,21 @@ def _identifier(milliseconds: int, low: int) -> str:
     return "".join([_CROCKFORD[number >> shift & 31] for shift in _SHIFTS])
 
 
-def make_engine(url: str) -> Engine:
-    """An engine for the URL (sqlite:///… or postgresql+psycopg://…), with what each database needs to be safe."""
+def make_engine(url: str, *, pooled: bool = True) -> Engine:
+    """An engine for the URL (sqlite:///… or postgresql+psycopg://…), with what each database needs to be safe.
+
+    Not `pooled`, every connection is a new one, closed after use, and nobody waits for it.
+    """
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
     if not url.startswith("sqlite"):
+        if not pooled:
+            return create_engine(url, poolclass=NullPool)
         engine = create_engine(url, pool_size=8, max_overflow=8)
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", _ping_idle)
         return engine
-    engine = create_engine(url, connect_args={"timeout": 20})
+    engine = create_engine(url, connect_args={"timeout": 20}, poolclass=None if pooled else NullPool)
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -29,6 +30,7 @@ from kyc.ports import PortraitSource
 from pki.ports import Clock, KeyStore
 
 EXTENSION = "yunlian"
+_connected: ContextVar[bool] = ContextVar("yunlian_connected", default=False)  # in this thread or greenlet
 log = logging.getLogger(__name__)
 
 
@@ -83,15 +85,33 @@ class Services:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """One write transaction: committed at the end, rolled back on any exception."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with self._connecting() as engine, Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """One read-only transaction, which on SQLite does not queue behind writers."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with self._connecting() as engine, Session(engine, expire_on_commit=False) as session:
             session.connection(execution_options={READ_ONLY: True})
             yield session
+
+    @contextmanager
+    def _connecting(self) -> Iterator[Engine]:
+        """Where a connection comes from: the pool, or past it for whoever holds one of the pool already.
+
+        A transaction that looks up what is cached (the epoch, a certificate) needs a second connection; if all took it
+        from the pool while holding one, they would wait for each other until none is left.
+        """
+        token = _connected.set(True) if not _connected.get() else None
+        try:
+            yield self.engine if token is not None else self._unpooled
+        finally:
+            if token is not None:
+                _connected.reset(token)
+
+    @cached_property
+    def _unpooled(self) -> Engine:
+        return make_engine(self.settings.database_url, pooled=False)
 
 
 def build_services(settings: Settings, clock: Clock = system_clock) -> Services:

@@ -73,6 +73,15 @@ class SealedKeyStore:
         """The names of all keys, sorted."""
         return sorted(path.name.removesuffix(_SUFFIX) for path in self._folder.glob("*" + _SUFFIX))
 
+    def delete(self, name: str) -> None:
+        """Destroy a key for ever; who loaded it before may still use it. Raises KeyNotFound, InvalidKeyName."""
+        path = self._path(name)
+        self._loaded.pop(name, None)
+        try:
+            path.unlink()
+        except FileNotFoundError as exc:
+            raise KeyNotFound(name) from exc
+
     def _path(self, name: str) -> Path:
         check_key_name(name)
         return self._folder / (name + _SUFFIX)

@@ -91,6 +91,20 @@ class Pkcs11KeyStore:
 
         return self._call(labels)
 
+    def delete(self, name: str) -> None:
+        """Destroy both halves of a key for ever. Raises KeyNotFound, InvalidKeyName, TokenUnavailable."""
+        check_key_name(name)
+
+        def destroy(session: pkcs11.Session) -> int:
+            self._handles.pop(name, None)
+            found = list(session.get_objects({Attribute.LABEL: name}))
+            for half in found:
+                half.destroy()
+            return len(found)
+
+        if not self._call(destroy):
+            raise KeyNotFound(name)
+
     def _sign_ecdsa(self, name: str, data: bytes, digest: hashes.HashAlgorithm) -> bytes:
         hashed = hashlib.new(digest.name, data).digest()
         signature = self._use(name, lambda key: key.sign(hashed, mechanism=Mechanism.ECDSA))

@@ -23,3 +23,6 @@ class KeyStore(Protocol):
 
     def names(self) -> list[str]:
         """The names of all keys, sorted."""
+
+    def delete(self, name: str) -> None:
+        """Destroy a key for ever. Processes that loaded it may still use it. Raises KeyNotFound, InvalidKeyName."""

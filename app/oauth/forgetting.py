@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete
 
 from app.oauth.models import AuthorizationCode, PushedRequest, RefreshToken, RevokedToken
-from app.oauth.token_keys import forget_retired
+from app.oauth.token_keys import delete_forgotten, forget_retired
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -20,7 +20,7 @@ _EXPIRING = (AuthorizationCode, PushedRequest, RefreshToken, RevokedToken)
 def forget_expired(services: Services) -> int:
     """Delete codes, pushed requests, refresh and revoked tokens that would be refused for their age, and retired keys.
 
-    A job; returns how many rows it deleted. Authorizations stay: they are records.
+    A job; returns how many rows and keys it deleted. Authorizations stay: they are records.
     """
     now: datetime = services.clock()
     with services.transaction() as session:
@@ -28,4 +28,5 @@ def forget_expired(services: Services) -> int:
             session.execute(delete(model).where(model.expires_at < now - MARGIN)).rowcount  # type: ignore[attr-defined]
             for model in _EXPIRING
         )
-        return gone + forget_retired(session, now - MARGIN)
+        gone += forget_retired(session, now - MARGIN)
+    return gone + delete_forgotten(services)

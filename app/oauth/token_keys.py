@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.db import new_id
+from app.db import id_at, new_id
 from app.gateway.cache import caches_of
 from app.gateway.jose import public_jwk, thumbprint
 from app.oauth.models import TokenKey
@@ -31,6 +30,7 @@ LIFETIME = timedelta(minutes=5)  # of an access token
 SKEW = timedelta(seconds=10)
 LEAD = timedelta(minutes=10)  # published before use: the key set may be cached for five
 PERIOD = timedelta(days=30)
+_PREFIX = "token-"  # of names in the key store; a sortable identifier follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def rotate(services: Services, session: Session, *, actor: str, at_once: bool = 
         session.execute(delete(TokenKey))
     elif session.scalars(select(TokenKey).where(TokenKey.active_from > now)).first() is not None:
         raise Conflict("the next key is waiting already")
-    name = f"token-{new_id()}"
+    name = _PREFIX + new_id()
     key = services.keystore.create(name, KeyType.EC_P256)
     row = TokenKey(
         kid=thumbprint(public_jwk(key.public_key())),
@@ -122,13 +122,27 @@ def rotate_when_due(services: Services) -> int:
 def forget_retired(session: Session, now: datetime) -> int:
     """Delete the rows of keys whose last token has expired. Returns how many."""
     rows = list_keys(session)
-    retired = [
-        key.kid for key, following in pairwise(rows)
-        if following.active_from + LIFETIME + SKEW <= now
-    ]  # fmt: skip
+    retired = len(rows) - len(_unretired(rows, now))
     if retired:
-        session.execute(delete(TokenKey).where(TokenKey.kid.in_(retired)))
-    return len(retired)
+        session.execute(delete(TokenKey).where(TokenKey.kid.in_([row.kid for row in rows[:retired]])))
+    return retired
+
+
+def delete_forgotten(services: Services) -> int:
+    """A job: destroy the keys in the key store that no row names, be it no longer or because a rotation failed.
+
+    Those of the last day stay: one of them may belong to a rotation that has not committed. Returns how many.
+    """
+    oldest_kept = _PREFIX + id_at(services.clock() - timedelta(days=1))
+    with services.transaction() as session:
+        named = {row.name for row in list_keys(session)}
+        held = (name for name in services.keystore.names() if name.startswith(_PREFIX) and name < oldest_kept)
+        forgotten = [name for name in held if name not in named]
+        for name in forgotten:
+            services.journal.append(session, "token-key-deleted", subject=name, actor="system", body={})
+    for name in forgotten:
+        services.keystore.delete(name)
+    return len(forgotten)
 
 
 def list_keys(session: Session) -> Sequence[TokenKey]:
@@ -139,9 +153,15 @@ def list_keys(session: Session) -> Sequence[TokenKey]:
 def _read(services: Services) -> KeyRing:
     held = services.hierarchy.gateway_sign
     with services.reading() as session:
-        rows = list_keys(session)
+        rows = _unretired(list_keys(session), services.clock())  # the keys of others may be destroyed by now
     own = (RingKey(row.kid, services.keystore.load(row.name), row.active_from) for row in rows)
     return KeyRing((RingKey(held.x5t_s256, held.key), *own))
+
+
+def _unretired(rows: Sequence[TokenKey], now: datetime) -> Sequence[TokenKey]:
+    """The rows whose tokens may still be good, or will be."""
+    retired = sum(following.active_from + LIFETIME + SKEW <= now for following in rows[1:])
+    return rows[retired:]
 
 
 def _is_active(key: RingKey, now: datetime) -> bool:

@@ -35,6 +35,20 @@ def test_names_are_unique_and_cannot_leave_the_folder(tmp_path: Path) -> None:
             store.load(name)
 
 
+def test_a_deleted_key_is_gone_and_its_name_free(tmp_path: Path) -> None:
+    store = SealedKeyStore(tmp_path, b"passphrase")
+    first = store.create("log", KeyType.ED25519)
+    store.create("other", KeyType.ED25519)
+    store.delete("log")
+    assert store.names() == ["other"]
+    for act in (store.load, store.delete):
+        with pytest.raises(KeyNotFound):
+            act("log")
+    with pytest.raises(InvalidKeyName):
+        store.delete("../store.json")
+    assert store.create("log", KeyType.ED25519).public_key() != first.public_key()
+
+
 def test_a_wrong_passphrase_and_damage_are_told_apart(tmp_path: Path) -> None:
     store = SealedKeyStore(tmp_path, b"right")
     store.create("a", KeyType.EC_P256)

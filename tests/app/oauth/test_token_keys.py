@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +14,13 @@ from yunlian import Refused
 
 from app import create_app
 from app.certificates import epoch
+from app.db import new_id
 from app.oauth import token_keys
+from app.oauth.forgetting import MARGIN, forget_expired
 from app.oauth.token_keys import LEAD, LIFETIME, PERIOD, SKEW
 from app.problems import Conflict
 from app.wiring import Services, build_services
+from pki.keys import KeyType
 from tests.app.gateway.parties import Parties
 from tests.conftest import FakeClock
 
@@ -128,6 +131,32 @@ def test_the_job_rotates_by_date_and_forgets_what_is_retired(services: Services,
         assert token_keys.forget_retired(session, clock()) == 0
         assert token_keys.forget_retired(session, clock() + SKEW) == 1
         assert len(token_keys.list_keys(session)) == 1
+
+
+def test_the_private_part_of_a_retired_key_is_destroyed(services: Services, clock: FakeClock) -> None:
+    clock.now = max(clock.now, datetime.now(UTC))  # the names of keys tell when they were made
+    orphan = f"token-{new_id()}"
+    services.keystore.create(orphan, KeyType.EC_P256)  # as a rotation that fails leaves it
+    _rotate(services)
+    clock.advance(timedelta(hours=23))
+    assert forget_expired(services) == 0
+    [first] = set(_held(services)) - {orphan}
+    clock.advance(timedelta(hours=1, seconds=2))
+    forget_expired(services)
+    assert _held(services) == [first]
+    _rotate(services)
+    clock.advance(LEAD + LIFETIME + SKEW + MARGIN)
+    assert first in _held(services)
+    ring = token_keys.key_ring(services)
+    forget_expired(services)
+    assert first not in _held(services)
+    assert len(_held(services)) == 1
+    services.epoch._read_at = float("-inf")
+    assert token_keys.key_ring(services).signing(clock()).kid == ring.signing(clock()).kid
+
+
+def _held(services: Services) -> list[str]:
+    return [name for name in services.keystore.names() if name.startswith("token-")]
 
 
 def test_the_commands(app: Flask, services: Services) -> None:
