@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, g
 
 from app import security
-from app.gateway.answers import CONTENT_TYPE, GatewayAnswer, signature_fields, standing_fields, write_body
+from app.gateway.answers import CONTENT_TYPE, signature_fields, standing_fields, write_body
+from app.gateway.documents import compact
 from app.gateway.protect import read_environ
 from app.gateway.requests import MAX_BODY, IncomingRequest
-from app.gateway.verify import Attempt, VerifiedRequest
+from app.gateway.verify import Attempt
+from app.payments.problems import Overloaded
 from app.payments.protect import take_in
+from app.problems import MEDIA_TYPE, describe
 from app.wiring import EXTENSION, Services
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATH = "/api/v1/payments"
-_STATUS = {200: "200 OK"}
 
 
 def install(app: Flask) -> None:
@@ -50,13 +52,30 @@ class Front:
         try:
             incoming = read_environ(services, environ, environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
             verified, answer = take_in(services, attempt, incoming, PATH)
-            status, fields, body = _tell(services, attempt, incoming, verified, answer)
+            body = write_body(services, answer, verified.product_x5t_s256).encode()
+            fields = _fields(services, attempt, incoming, answer.status, CONTENT_TYPE, body)
+        except Overloaded as error:
+            return self._send_away(environ, start_response, began, attempt, error)
         except Exception as error:
             return self._refuse(environ, start_response, began, attempt, error)
-        fields["X-Request-Id"] = attempt.request_id
-        security.log_request(attempt.request_id, "POST", PATH, answer.status, began)
-        start_response(status, [*fields.items(), *security.fields_for(secure=environ["wsgi.url_scheme"] == "https")])
-        return _InOnePiece(environ.get("gunicorn.socket"), body)
+        return _answer(environ, start_response, began, attempt, "200 OK", fields, body)
+
+    def _send_away(
+        self,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        began: float,
+        attempt: Attempt,
+        error: Overloaded,
+    ) -> Iterable[bytes]:
+        """As `_refuse`, at a fraction of the cost: there is no time for more when this happens."""
+        with self._app.app_context():
+            g.request_id = attempt.request_id
+            body = compact(describe(error)).encode()
+        incoming = read_environ(self._services, environ, b"")
+        fields = _fields(self._services, attempt, incoming, int(error.status), MEDIA_TYPE, body)
+        fields["Retry-After"] = str(error.retry_after)
+        return _answer(environ, start_response, began, attempt, "429 TOO MANY REQUESTS", fields, body)
 
     def _refuse(
         self,
@@ -107,21 +126,27 @@ def _is_usual(environ: WSGIEnvironment) -> bool:
     )
 
 
-def _tell(
-    services: Services,
+def _fields(
+    services: Services, attempt: Attempt, incoming: IncomingRequest, status: int, content_type: str, body: bytes
+) -> dict[str, str]:
+    return {
+        "Content-Type": content_type,
+        "Content-Length": str(len(body)),
+        "X-Request-Id": attempt.request_id,
+        **standing_fields(services, incoming, attempt),
+        **signature_fields(services, incoming, status, content_type, body),
+    }
+
+
+def _answer(
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+    began: float,
     attempt: Attempt,
-    incoming: IncomingRequest,
-    verified: VerifiedRequest,
-    answer: GatewayAnswer,
-) -> tuple[str, dict[str, str], bytes]:
-    body = write_body(services, answer, verified.product_x5t_s256).encode()
-    return (
-        _STATUS[answer.status],
-        {
-            "Content-Type": CONTENT_TYPE,
-            "Content-Length": str(len(body)),
-            **standing_fields(services, incoming, attempt),
-            **signature_fields(services, incoming, answer.status, CONTENT_TYPE, body),
-        },
-        body,
-    )
+    status: str,
+    fields: dict[str, str],
+    body: bytes,
+) -> Iterable[bytes]:
+    security.log_request(attempt.request_id, "POST", PATH, int(status[:3]), began)
+    start_response(status, [*fields.items(), *security.fields_for(secure=environ["wsgi.url_scheme"] == "https")])
+    return _InOnePiece(environ.get("gunicorn.socket"), body)

@@ -43,10 +43,10 @@ def approve(services: Services, session: Session, payment_id: str, *, approver: 
     core, payee = EmbeddedCore(session, at), _payee(payment)
     try:
         recogniser = current_recogniser(services, session) if names_a_bank(payee) else None
-        resolution = find_bank(payee, recogniser)
+        resolution = find_bank(payee, payment.amount_minor, recogniser)
         here = {payment.payee_account} if is_here(resolution) else set()
         accounts = core.lock({payment.payer_account} | here)
-        route = find_route(payee, payment.amount_minor, resolution, accounts, core, at, services.settings.home_bank)
+        route = find_route(payee, payment.amount_minor, resolution, accounts, core, at, services.settings)
     except NotRoutable as unclear:
         outcomes.reject(services, session, payment_id, unclear.reason, {"approver": approver})
         return State.REJECTED

@@ -15,6 +15,7 @@ from app.payments.problems import CalendarMissing
 from app.payments.workdays import CalendarUnknown
 from app.routing.messages import candidate_body, resolution_body
 from app.routing.recognition import Recogniser, Resolution, RoutingQuery
+from app.settings import Settings
 
 
 class NotRoutable(Exception):
@@ -75,11 +76,21 @@ def names_a_bank(payee: Payee) -> bool:
     return payee.bank_text is not None or payee.clearing_code is not None
 
 
-def find_bank(payee: Payee, recogniser: Recogniser | None) -> Resolution | None:
-    """The bank that the payee names, None where it names none. Raises NotRoutable."""
+def find_bank(payee: Payee, amount_minor: int, recogniser: Recogniser | None) -> Resolution | None:
+    """The bank that the payee names, None where it names none; account, name and amount have their say in it.
+
+    Raises NotRoutable.
+    """
     if not names_a_bank(payee) or recogniser is None:
         return None
-    resolution = recogniser.recognise(RoutingQuery(payee.bank_text or "", payee.clearing_code))
+    query = RoutingQuery(
+        payee.bank_text or "",
+        payee.clearing_code,
+        account=payee.account,
+        payee=payee.name,
+        amount_minor=amount_minor,
+    )
+    resolution = recogniser.recognise(query)
     if "bank" in resolution.contradictions:
         raise NotRoutable("payee-bank-contradicts-code", resolution)
     if resolution.bank is None:
@@ -99,9 +110,10 @@ def find_route(
     accounts: Mapping[str, Account],
     core: CoreBanking,
     at: datetime,
-    home_bank: str,
+    settings: Settings,
 ) -> Route:
-    """The channel, once the bank is known; `accounts` has the payee's own where it is here.
+    """The channel, once the bank is known; `accounts` has the payee's own where it is here. The settings name this bank
+    and its own limit for IBPS.
 
     Raises NotRoutable; CalendarMissing to try again later.
     """
@@ -114,11 +126,11 @@ def find_route(
             raise NotRoutable("payee-name-differs", resolution)
     branch = resolution.branch if resolution else None
     try:
-        parameters = parameters_on(at.astimezone(BEIJING).date())
+        parameters = parameters_on(at.astimezone(BEIJING).date(), settings.ibps_limit_minor)
         choice = choose_channel(ChannelQuery(amount_minor, same_bank, branch is not None), parameters, at)
     except CalendarUnknown as exc:
         raise CalendarMissing(str(exc)) from exc
     if choice.channel is None:
         raise NotRoutable("payee-branch-unclear", resolution)
-    bank_id = resolution.bank.id if resolution and resolution.bank else home_bank
+    bank_id = resolution.bank.id if resolution and resolution.bank else settings.home_bank
     return Route(bank_id, branch.code if branch else None, choice, choice.channel, resolution)

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from app.payments.messages import Payee
+from app.payments.messages import Payee, PaymentDocument
 from app.payments.parties import NotRoutable, find_bank, names_a_bank
 from app.routing.problems import DirectoryMissing
 from app.routing.recognition import Recogniser, Resolution
@@ -23,13 +23,14 @@ Found = Resolution | NotRoutable | DirectoryMissing | None
 _known: WeakKeyDictionary[Engine, tuple[float, date, Recogniser]] = WeakKeyDictionary()
 
 
-def find_banks(services: Services, session: Session, payees: Mapping[str, Payee]) -> dict[str, Found]:
-    """By the keys of `payees`: the bank, None where none is named, or why it is not known."""
+def find_banks(services: Services, session: Session, payments: Mapping[str, PaymentDocument]) -> dict[str, Found]:
+    """By the keys of `payments`: the payee's bank, None where none is named, or why it is not known."""
     found: dict[str, Found] = {}
-    for key, payee in payees.items():
+    for key, terms in payments.items():
+        payee = terms.payee
         try:
             recogniser = _recogniser(services, session, payee) if names_a_bank(payee) else None
-            found[key] = find_bank(payee, recogniser)
+            found[key] = find_bank(payee, terms.amount_minor, recogniser)
         except (NotRoutable, DirectoryMissing) as unclear:
             found[key] = unclear
     return found

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from app.problems import Conflict, NotAllowed, Unavailable
+from app.problems import Conflict, NotAllowed, TooManyRequests, Unavailable
 
 
 class CalendarMissing(Unavailable):
     """The working calendar does not reach as far as this payment needs; nothing was booked."""
 
     code = "calendar-missing"
+
+
+class Overloaded(TooManyRequests):
+    """This worker has as many payments in hand as it can answer in time; nothing was looked at."""
+
+    code = "overloaded"
+
+    def __init__(self) -> None:
+        super().__init__("the service is busy; nothing of this request was looked at", retry_after=1)
 
 
 class HeldNoLonger(Conflict):
@@ -30,6 +39,7 @@ class ReceiptNotReady(Conflict):
 
 
 TEXTS = {
+    "overloaded": "系统繁忙，请求尚未受理，请稍后重试。",
     "held-no-longer": "该笔付款已处理或已逾期。",
     "own-authorization": "平台授权由您授予，须由企业另一人同意。",
     "receipt-not-ready": "付款尚未完成，暂无电子回单。",

@@ -146,8 +146,8 @@ class Group:
         self._firsts: dict[Name, Taken] = {}  # of several orders of one name the first
         for order in orders:
             self._firsts.setdefault((order.tenant_id, order.terms.instruction_id), Taken(order, new_id()))
-        payees = {each.payment_id: each.order.terms.payee for each in self._firsts.values()}
-        self._resolved = find_banks(services, session, payees)
+        named = {each.payment_id: each.order.terms for each in self._firsts.values()}
+        self._resolved = find_banks(services, session, named)
         self._refused |= {key: found for key, found in self._resolved.items() if isinstance(found, DirectoryMissing)}
 
     def opening(self, spends: Sequence[Spend] = (), counted: Sequence[str] = (), window: int = 0) -> Opening:
@@ -250,8 +250,8 @@ class Group:
                 return
             if isinstance(resolved, NotRoutable | DirectoryMissing):
                 raise resolved
-            home = self._services.settings.home_bank
-            route = find_route(terms.payee, terms.amount_minor, resolved, accounts, self._core, self._at, home)
+            settings = self._services.settings
+            route = find_route(terms.payee, terms.amount_minor, resolved, accounts, self._core, self._at, settings)
             taken.route, taken.details = route, route.explanation()
             taken.fee_minor = fee_for(route.channel, terms.amount_minor, batch=taken.order.batch_id is not None)
             needed = terms.amount_minor + taken.fee_minor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from app.gateway.protect import read_environ
 from app.gateway.requests import MAX_BODY
 from app.payments import front
 from app.payments.ledger import inspect_ledger
+from app.payments.protect import MOST_IN_HAND, in_hand
 from app.wiring import Services
 from tests.app.gateway.parties import Parties
 from tests.app.payments.test_routes import parties  # noqa: F401 - a fixture
@@ -89,6 +91,28 @@ def test_payments_are_the_same_behind_it(app: Flask, behind: Flask, parties: Par
         assert (raised.value.status, raised.value.code) == (409, "conflict")
     with services.reading() as session:
         assert inspect_ledger(session).is_sound
+
+
+def test_whoever_comes_when_all_places_are_taken_is_sent_away_at_once(
+    app: Flask,
+    behind: Flask,
+    parties: Parties,
+    services: Services,  # noqa: F811
+) -> None:
+    token, enterprise = parties.token(), parties.enterprise.client()
+    client = parties.platform.client(app)
+    with ExitStack() as places:
+        for _ in range(MOST_IN_HAND):
+            places.enter_context(in_hand())
+        with pytest.raises(Refused) as raised:  # its signature is good, too
+            client.call(front.PATH, payment(), token=token, enterprise=enterprise)
+        assert (raised.value.status, raised.value.code) == (429, "overloaded")
+        answers = [raw(each, HTTP_X_REQUEST_ID="one-and-the-same") for each in (app, behind)]
+    (status, fields, document), (status_behind, fields_behind, document_behind) = answers
+    assert (status, json.loads(document)) == (status_behind, json.loads(document_behind))
+    assert fields.keys() == fields_behind.keys()
+    assert (fields["retry-after"], fields["content-type"]) == ("1", fields_behind["content-type"])
+    assert client.call(front.PATH, payment(), token=token, enterprise=enterprise).body["state"] == "settled"
 
 
 def test_an_unknown_error_shows_nothing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
