@@ -172,6 +172,7 @@ class Clients:
         self._queue: SimpleQueue[Document] = SimpleQueue()
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._open = 0
         self._failure: BaseException | None = None
         payer.token()  # and the bank's keys, while nobody kills it
         self._threads = [threading.Thread(target=self._serve, args=(payer.client(),)) for _ in range(count)]
@@ -187,8 +188,15 @@ class Clients:
         self._ended.set()
 
     def send(self, documents: Sequence[Document]) -> None:
+        with self._lock:
+            self._open += len(documents)
         for document in documents:
             self._queue.put(document)
+
+    def await_answers(self, all_but: int) -> None:
+        """Until no more than so many documents wait for theirs."""
+        while self._failure is None and self._open > all_but:
+            time.sleep(0.05)
 
     def finish(self) -> Acknowledged:
         """Wait for all answers. Raises what no client should ever hear."""
@@ -221,6 +229,7 @@ class Clients:
             if body is not None:
                 with self._lock:
                     self.acknowledged.take(document, body)
+                    self._open -= 1
                 return
             time.sleep(_PAUSE)
 

@@ -38,9 +38,9 @@ from tests.flows.payers import OPENING, Acknowledged, Clients, Document, Listene
 from tests.flows.payers import slices as parts_of
 
 FULL = os.environ.get("YUNLIAN_PROOF") == "full"
-SINGLES, BATCHES, BATCH = (40_000, 600, 100) if FULL else (180, 3, 40)
+SINGLES, BATCHES, BATCH = (20_000, 800, 100) if FULL else (180, 3, 40)
 KILLS = 120 if FULL else 6
-EVERY = 6.0 if FULL else 2.0  # seconds between two kills, on average
+LONGEST_PEACE = 6.0 if FULL else 3.0  # seconds
 CLIENTS = 16 if FULL else 8
 PATIENCE = 3600 if FULL else 50  # seconds after which what has no end is called lost
 
@@ -121,7 +121,8 @@ def pay_while_killing(payer: Payer, mortals: Mortals) -> tuple[list[Document], A
     with Clients(payer, CLIENTS) as clients:
         for part, name in zip(parts_of(documents, KILLS), mortals.names(), strict=False):
             clients.send(part)
-            time.sleep(mortals.chance.uniform(0.0, 2 * EVERY))
+            clients.await_answers(all_but=len(part))
+            time.sleep(mortals.chance.uniform(0.0, LONGEST_PEACE))
             mortals.kill(name)
         acknowledged = clients.finish()
     payer.door.services.engine.dispose()  # of ours, which died as well
