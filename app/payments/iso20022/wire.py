@@ -13,10 +13,9 @@ from xsdata.exceptions import ConverterWarning, ParserError
 from xsdata.formats.dataclass.context import XmlContext
 from xsdata.formats.dataclass.parsers import XmlParser
 from xsdata.formats.dataclass.parsers.config import ParserConfig
-from xsdata.formats.dataclass.serializers import XmlSerializer
-from xsdata.formats.dataclass.serializers.config import SerializerConfig
 
 from app.payments.iso20022.errors import MessageRefused
+from app.payments.iso20022.writing import write
 
 MOST_OCTETS = 4 * 1024 * 1024
 MOST_DEPTH = 24  # the deepest message here has 12
@@ -25,7 +24,6 @@ NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:"
 
 T = TypeVar("T")
 _CONTEXT = XmlContext()
-_SERIALIZER = XmlSerializer(context=_CONTEXT, config=SerializerConfig(xml_declaration=True))
 _PARSER = ParserConfig(
     fail_on_unknown_properties=True, fail_on_unknown_attributes=True, fail_on_converter_warnings=True
 )
@@ -34,7 +32,7 @@ _PARSER = ParserConfig(
 def to_xml(document: Any, kind: str) -> bytes:
     """A document of pyiso20022 as UTF-8 XML. Raises MessageRefused where it is none that the schema allows."""
     verify_facets(document, "")
-    return _SERIALIZER.render(document, ns_map={None: NAMESPACE + kind}).encode()
+    return write(document, NAMESPACE + kind)
 
 
 def find_kind(root: etree._Element) -> str:
@@ -89,8 +87,10 @@ def verify_facets(value: Any, path: str) -> None:
 
     Raises MessageRefused with the path of the first fault.
     """
-    for name, metadata in _facets(type(value)):  # type: ignore[arg-type] # a class is hashable
+    for name, metadata, may_be_none in _facets(type(value)):  # type: ignore[arg-type] # a class is hashable
         member = getattr(value, name)
+        if member is None and may_be_none:
+            continue
         here = f"{path}/{metadata.get('name', name)}"
         members = member if isinstance(member, list) else [member]
         if len(members) < metadata.get("min_occurs", 0) or len(members) > metadata.get("max_occurs", len(members)):
@@ -125,8 +125,11 @@ def _verify_facet(value: Any, metadata: Any, here: str) -> None:
 
 
 @cache
-def _facets(kind: type) -> tuple[tuple[str, Any], ...]:
-    return tuple((field.name, field.metadata) for field in fields(kind)) if is_dataclass(kind) else ()
+def _facets(kind: type) -> tuple[tuple[str, Any, bool], ...]:
+    """(field, its facets, whether nothing is a good value) of a class."""
+    if not is_dataclass(kind):
+        return ()
+    return tuple((each.name, each.metadata, not each.metadata.get("required")) for each in fields(kind))
 
 
 def _verify_size(root: etree._Element) -> None:
