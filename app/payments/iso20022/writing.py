@@ -45,7 +45,7 @@ def write(document: Any, namespace: str) -> bytes:
 
 
 def _write(parts: list[str], tag: str, value: Any, attributes: str = "") -> None:
-    layout = _layout(type(value))
+    layout = _layout(type(value))  # type: ignore[arg-type] # a class is hashable
     if layout is None:
         parts.append(f"<{tag}>{escape(_text(value), _IN_TEXT)}</{tag}>")
         return
