@@ -22,7 +22,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from yunlian import Enterprise, OAuthRefused, Platform, Refused, RemoteEnterprise, YunlianError, agent
 from yunlian.keys import PrivateKey, load_private_key
@@ -54,7 +53,6 @@ def _parser() -> argparse.ArgumentParser:
     csr = add("csr", _csr, "make a private key and a certificate signing request for it")
     csr.add_argument("key", type=Path, help="where to write the new key (PEM, mode 0600)")
     csr.add_argument("csr", type=Path, help="where to write the request (PEM)")
-    csr.add_argument("--name", default="yunlian", help="common name; the bank decides the final subject")
     token = add("token", _token, "fetch an access token for the platform itself")
     token.add_argument("--scope", default="routing")
     ask = add("authorize", _authorize, "push an authorization request and print the address for the enterprise")
@@ -149,8 +147,8 @@ def _enrol(options: argparse.Namespace) -> None:
 
 def _csr(options: argparse.Namespace) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, options.name)])
-    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    # The bank certifies the subject that it has on record, and refuses a request that claims another.
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
     descriptor = os.open(options.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

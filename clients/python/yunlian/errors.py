@@ -25,7 +25,9 @@ class Refused(YunlianError):
         self.status = status
         self.problem = problem
         self.code = str(problem.get("type", "")).removeprefix("urn:yunlian:problem:")
-        super().__init__(f"{status} {self.code}: {problem.get('detail', '')}".rstrip(": "))
+        told = f"{status} {self.code}: {problem.get('detail', '')}".rstrip(": ")
+        faults = [f"{fault.get('pointer', '')} {fault.get('reason', '')}" for fault in problem.get("faults", ())]
+        super().__init__("; ".join([told, *faults]))
 
 
 class AnswerNotTrusted(YunlianError):
