@@ -96,8 +96,7 @@ def test_payments_are_the_same_behind_it(app: Flask, behind: Flask, parties: Par
 def test_whoever_comes_when_all_places_are_taken_is_sent_away_at_once(
     app: Flask,
     behind: Flask,
-    parties: Parties,
-    services: Services,  # noqa: F811
+    parties: Parties,  # noqa: F811
 ) -> None:
     token, enterprise = parties.token(), parties.enterprise.client()
     client = parties.platform.client(app)
