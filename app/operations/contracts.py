@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import segno
 from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from app.identity import persons
@@ -16,9 +17,12 @@ from app.identity.forms import Form, read_form
 from app.identity.models import Role
 from app.identity.pages import Page, notify
 from app.operations import messages
+from app.operations.contract_forms import FORMS, ContractForm
 from app.operations.service import send_contract
+from app.problems import NotFound
 from app.signing import service as signing
 from app.signing.models import Contract
+from app.signing.problems import SignersNotFitting
 from app.wiring import current_services
 from contracts import ceremony as rules
 from contracts.errors import ContractError
@@ -40,27 +44,25 @@ def contracts() -> Page:
 @blueprint.get("/new")
 @requires(Role.OPERATOR)
 def new_contract() -> Page:
-    """The form for a contract, with today's usual values."""
+    """The form of a template, with today's usual values."""
     today = current_services().clock().date()
-    usual = {
-        "template": "product-service-agreement",
-        "start_date": today.isoformat(),
-        "end_date": (today + timedelta(days=365)).isoformat(),
-    }
-    return _contract_page(Form(sent=usual))
+    usual = {"start_date": today.isoformat(), "end_date": (today + timedelta(days=365)).isoformat()}
+    return _contract_page(request.args.get("template", next(iter(FORMS))), Form(sent=usual))
 
 
 @blueprint.post("/new")
 @requires(Role.OPERATOR)
 def create_contract() -> Page:
     """Typeset it, invite the signers and show their links, once."""
-    form = read_form(messages.NewContract, request.form)
+    fields = MultiDict(request.form)
+    name = fields.pop("template", "")
+    form = read_form(_form_of(name), fields)
     if form.message is None:
-        return _contract_page(form)
+        return _contract_page(name, form)
     try:
         sent = send_contract(current_services(), form.message, get_account())
-    except (ContractError, EnterpriseNotConfirmed) as refusal:
-        return _contract_page(form.refused(refusal))
+    except (ContractError, EnterpriseNotConfirmed, SignersNotFitting) as refusal:
+        return _contract_page(name, form.refused(refusal))
     return sent_page(sent.contract, sent.links)
 
 
@@ -115,16 +117,24 @@ def sent_page(contract: Contract, links: Mapping[str, str]) -> Page:
     return render_template("operations/contract_sent.html", contract=contract, links=shown), 200
 
 
-def _contract_page(form: Form[messages.NewContract]) -> Page:
+def _form_of(template: str) -> type[ContractForm]:
+    if template not in FORMS:
+        raise NotFound("no such template")
+    return FORMS[template]
+
+
+def _contract_page(template: str, form: Form[ContractForm]) -> Page:
+    _form_of(template)
     services = current_services()
     with services.reading() as session:
         people = persons.list_persons(services, session)
-        enterprises = {tenant.id: tenant.name for tenant in identity.list_tenants(session)}
+        tenants = {tenant.id: tenant for tenant in identity.list_tenants(session)}
     page = render_template(
         "operations/contract_new.html",
         form=form,
         persons=people,
-        enterprises=enterprises,
-        templates=[template for template in list_templates() if template.name == "product-service-agreement"],
+        tenants=tenants,
+        templates=list_templates(),
+        chosen=template,
     )
     return page, form.status

@@ -90,31 +90,6 @@ class NewPortrait(FormMessage):
     assurance: Assurance
 
 
-class NewContract(FormMessage):
-    """POST /operations/contracts/new"""
-
-    person_id: Identifier
-    template: Annotated[str, Field(max_length=64)]
-    address: Annotated[str, Field(min_length=2, max_length=120)]
-    product: Product
-    product_name: Annotated[str, Field(min_length=2, max_length=60)]
-    single_limit: Fen
-    daily_limit: Fen
-    custody: Literal["agent", "browser"]
-    start_date: Date
-    end_date: Date
-    dispute_method: Literal["court", "arbitration"]
-    dispute_body: Annotated[str, Field(min_length=2, max_length=60)]
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.single_limit > self.daily_limit:
-            raise fault("单笔限额不能超过每日限额", "The single limit exceeds the daily limit")
-        if self.end_date <= self.start_date:
-            raise fault("终止日期须晚于起始日期", "The contract ends before it begins")
-        return self
-
-
 class Withdrawal(FormMessage):
     """POST /operations/contracts/<id>/void"""
 

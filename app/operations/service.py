@@ -13,7 +13,8 @@ from app.certificates.problems import StateNotFitting
 from app.identity import decisions
 from app.identity import service as identity
 from app.identity.models import Account, Decision, Role, Tenant, TenantKind
-from app.operations.messages import NewAccount, NewContract, Revocation
+from app.operations.contract_forms import ContractForm
+from app.operations.messages import NewAccount, Revocation
 from app.problems import NotFound
 from app.signing import service as signing
 from app.signing.models import Contract
@@ -103,30 +104,17 @@ class SentContract:
     links: dict[str, str] = field(repr=False)
 
 
-def send_contract(services: Services, message: NewContract, account: Account) -> SentContract:
-    """Typeset a contract from the operator's form and invite the legal representative.
+def send_contract(services: Services, message: ContractForm, account: Account) -> SentContract:
+    """Typeset a contract from the operator's form and invite the representatives.
 
     Opens its own transactions, because typesetting holds none. Raises NotFound and ContractError.
     """
     contract = signing.create_contract(
         services,
-        signers={signing.ENTERPRISE: message.person_id},
+        signers=message.signers(),
         template=message.template,
-        terms={
-            "enterprise_address": message.address,
-            "products": [
-                {
-                    "product": message.product,
-                    "name": message.product_name,
-                    "single_limit": message.single_limit,
-                    "daily_limit": message.daily_limit,
-                    "custody": message.custody,
-                }
-            ],
-            "start_date": message.start_date.isoformat(),
-            "end_date": message.end_date.isoformat(),
-            "dispute": {"method": message.dispute_method, "body": message.dispute_body},
-        },
+        terms=message.terms(),
+        order=message.order,
         actor=account.id,
     )
     with services.transaction() as session:

@@ -121,10 +121,18 @@ def complete_terms(
     """
     day = (at + timedelta(hours=8)).date()  # contracts are dated by Beijing time
     known: dict[str, Any] = {"contract_number": number, "document_date": day.isoformat()}
+    asked = get_template(template).terms.model_fields
+    others = []
     for party_id, (tenant, representative) in parties.items():
         address = terms.get(f"{party_id}_address") or "（以营业执照登记住所为准）"
-        known[party_id] = _party(tenant, representative, address)
-    if bank is not None and "bank" in get_template(template).terms.model_fields:
+        party = _party(tenant, representative, address)
+        if party_id in asked:
+            known[party_id] = party
+        else:
+            others.append(party)  # party-1, party-2, …, in their order
+    if others:
+        known["others"] = others
+    if bank is not None and "bank" in asked:
         known["bank"] = _party(bank, "（授权代表）", BANK_ADDRESS)
     addresses = {f"{party_id}_address" for party_id in parties}
     return {**{name: value for name, value in terms.items() if name not in addresses}, **known}
