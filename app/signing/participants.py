@@ -116,7 +116,9 @@ def identify(services: Services, token: str, identity_last6: str) -> str:
         facts = persons.get_person_facts(services, session, participant.invitation.person_id)
         good = hmac.compare_digest(facts.identity_number[-6:].encode(), identity_last6.upper().encode())
         subject = participant.contract.id
-        if not good:
+        if good:
+            forget_attempts(session, participant.invitation.token_sha256)  # at once: dying here is no failed attempt
+        else:
             services.journal.append(
                 session,
                 "identification-refused",
@@ -129,7 +131,6 @@ def identify(services: Services, token: str, identity_last6: str) -> str:
     cookie = secrets.token_urlsafe(32)
     with services.transaction() as session:
         contract, invitation = lock_contract(session, subject), session.get_one(Invitation, digest(token))
-        forget_attempts(session, invitation.token_sha256)
         signing_session = SigningSession(
             id=new_id(),
             cookie_sha256=digest(cookie),
