@@ -20,6 +20,7 @@ from contracts import bounded, signing, upload
 from contracts.archive import archive, renew
 from contracts.archive import proof_ends_at as archived_until
 from contracts.cms import SigningKey
+from contracts.edge_seal import paint_edge_seals
 from contracts.errors import ContractError, UnsafeDocument
 from contracts.evidence import EvidenceReport, verify_bundle
 from contracts.evidence_report import render_report
@@ -148,10 +149,14 @@ def _party(tenant: Tenant, representative: str, address: str) -> dict[str, str]:
 
 
 def make_document(template: str, terms: Mapping[str, Any]) -> PreparedDocument:
-    """Typeset a contract and give it all its signature fields. Raises what `contracts.render.render` raises."""
+    """Typeset a contract; give it the bank's seal across the edges of several pages (骑缝章) and all its signature
+    fields. Raises what `contracts.render.render` raises, and SigningFailed."""
     chosen = get_template(template)
     rendered = render(chosen, terms)
-    pdf = signing.prepare_document(rendered.pdf, rendered.places)
+    pdf, bank = rendered.pdf, terms.get("bank")
+    if bank is not None and count_pages(pdf) > 1:
+        pdf = paint_edge_seals(pdf, company_seal(bank["name"], bank["uscc"]))
+    pdf = signing.prepare_document(pdf, rendered.places)
     return PreparedDocument(
         pdf=pdf,
         title=chosen.title_zh,
