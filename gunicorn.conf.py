@@ -78,7 +78,12 @@ def post_worker_init(worker):  # type: ignore[no-untyped-def]
 
 
 def when_ready(server):  # type: ignore[no-untyped-def]
-    """The workshop's models are read once, before its first worker is forked, and shared by all of them."""
+    """The workshop's models and the bank directory are read once, before the first worker is forked, and shared."""
+    if _DOOR == "platforms":
+        from app.routing.service import prepare
+        from app.wiring import EXTENSION
+
+        prepare(server.app.wsgi().extensions[EXTENSION])
     if _DOOR == "workshop":
         from app.wiring import EXTENSION
         from kyc.engine import load_engine

@@ -84,6 +84,7 @@ class Settings:
     consent_policy: str = "standard"
     landmarks: Alignment = Alignment.SIXTY_EIGHT_POINT
     retention_years: Mapping[str, int] = field(default_factory=lambda: {"*": 15})
+    routing_retention_years: int = 10
     home_bank: str = "icbc"
     max_body: int = 16 * 1024 * 1024
     log_level: str = "INFO"
@@ -142,6 +143,7 @@ class _Reader:
             ),
             "landmarks": self._landmarks(),
             "retention_years": self._retention(),
+            "routing_retention_years": self._number("ROUTING_RETENTION_YEARS", 10, 5, 100),
             "home_bank": self._home_bank(),
             "max_body": self._number("MAX_BODY", 16 * 1024 * 1024, 1024, 1 << 30),
             "log_level": self._log_level(),

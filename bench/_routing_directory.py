@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from app.routing.areas import Area, Gazetteer, short_name, short_province
+from app.routing.areas import MUNICIPALITIES, Area, Gazetteer, short_name, short_province
 from app.routing.banks import BANKS, BankLexicon, bank_of_branch
 from app.routing.clearing_code import check_digit
 from app.routing.directory import Branch, DirectoryContent, FormerName, place_of
@@ -181,7 +181,7 @@ class _Maker:
         names = set(local)
         for area in self.areas:
             short = short_name(area.name)
-            if short + "农村商业银行" not in names and len(self.branches) < size:
+            if short + "农村商业银行" not in names and short not in MUNICIPALITIES and len(self.branches) < size:
                 name = short_province(area.province) + short + "农村商业银行"
                 local[name] = Branch("402" + area.code + "0" * 5, name, name, area.code)
         share = max(1, (size - len(self.branches)) // max(1, len(local)))

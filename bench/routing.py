@@ -14,49 +14,59 @@ sys.path[0] = str(ROOT)  # not bench/, where this very file is called routing
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import tempfile
 from collections import Counter, defaultdict
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from math import sqrt
+from multiprocessing import get_context
 from statistics import median
 from time import perf_counter, process_time
 
 import numpy as np
 
 from app.routing import artefact, training
+from app.routing.areas import short_name
 from app.routing.card import write_card
 from app.routing.directory import Directory, build_directory
 from app.routing.matching import Candidates, find_candidates
 from app.routing.model import SHIPPED, Model
 from app.routing.noise import Characters, kinds_for, take_apart
+from app.routing.normalise import normalise
 from app.routing.reading import TextReading
 from app.routing.recognition import Decision, Recogniser, Resolution, RoutingQuery
+from app.routing.samples import ABSENT, fold_of
+from app.routing.sounds import to_sound
 from bench._routing_directory import make_content, read_shared
 from bench._routing_noise import held_out_kinds
 
 SIZE = 170_000
 HOME_BANK = "icbc"
-ABSENT = 0.25  # of the queries; weighted to the share that calibration expects
 NO_CITY = frozenset({"city-dropped", "city-and-end-dropped"})
 CARD = ROOT / "docs" / "routing-model.md"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One query, what was meant, and the answer."""
+    """One query, what was meant, how many branches fit what was typed equally well, and the answer."""
 
     kind: str
     absent: bool
     bank_id: str
     code: str
-    determined: bool
+    alike: int
     answer: Resolution
 
     @property
     def first(self) -> str | None:
         return self.answer.candidates[0].branch.code if self.answer.candidates else None
+
+    @property
+    def determined(self) -> bool:
+        return self.alike == 1
 
     @property
     def right(self) -> bool:
@@ -90,27 +100,45 @@ def wilson(good: int, total: int, *, upper: bool) -> float:
 
 
 def ask_all(directory: Directory, model: Model, queries: int, seed: int) -> list[Asked]:
-    """Queries of all kinds in turn, for branches of the held-out parts of the split alone."""
-    chance = random.Random(seed)
-    characters = Characters(directory)
-    kinds = list(held_out_kinds(characters).items())
-    twins = _twins(directory)
-    asked = []
-    while len(asked) < queries:
+    """Queries of all kinds in turn, for branches of the held-out parts of the split alone, by all processors."""
+    _EXAMINERS[:] = [_Examiner(directory, model, seed)]
+    with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:  # forked, so that they have the examiner
+        parts = pool.map(_ask_part, range(0, queries, _AT_ONCE), [queries] * -(-queries // _AT_ONCE))
+        return [each for part in parts for each in part]
+
+
+class _Examiner:
+    def __init__(self, directory: Directory, model: Model, seed: int) -> None:
+        self._directory = directory
+        self._model = model
+        self._seed = seed
+        self._kinds = list(held_out_kinds(Characters(directory)).items())
+        self._twins = _twins(directory)
+
+    def ask(self, first: int, queries: int) -> list[Asked]:
+        chance = random.Random(f"{self._seed} {first}")
+        return [self._ask(number, chance) for number in range(first, min(first + _AT_ONCE, queries))]
+
+    def _ask(self, number: int, chance: random.Random) -> Asked:
+        directory = self._directory
         row = chance.randrange(len(directory))
-        code = int(directory.codes[row])
-        if directory.until[row] or training.fold_of(code) not in training.HELD_OUT:
-            continue
-        kind, make = kinds[len(asked) % len(kinds)]
-        parts = take_apart(directory, row)
-        typed = make(parts, chance)
+        while directory.until[row] or fold_of(int(directory.codes[row])) not in training.HELD_OUT:
+            row = chance.randrange(len(directory))
+        kind, make = self._kinds[number % len(self._kinds)]
+        typed = make(take_apart(directory, row), chance)
         absent = chance.random() < ABSENT
-        recogniser = _Without(directory, model, code if absent else None)
+        recogniser = _Without(directory, self._model, int(directory.codes[row]) if absent else None)
         answer = recogniser.recognise(RoutingQuery(typed.text, city=typed.city))
         branch = directory.branch(row)
-        determined = twins[_words(directory, row, kind)] == 1
-        asked.append(Asked(kind, absent, branch.bank_id, branch.code, determined, answer))
-    return asked
+        return Asked(kind, absent, branch.bank_id, branch.code, self._twins[_words(directory, row, kind)], answer)
+
+
+_AT_ONCE = 4000
+_EXAMINERS: list[_Examiner] = []
+
+
+def _ask_part(first: int, queries: int) -> list[Asked]:
+    return _EXAMINERS[0].ask(first, queries)
 
 
 class _Without(Recogniser):
@@ -134,6 +162,9 @@ def _words(directory: Directory, row: int, kind: str) -> tuple[object, ...]:
     core, bank = directory.core(row), int(directory.row_banks[row])
     if kind in NO_CITY and core.text:
         return bank, core.text, core.end if kind == "city-dropped" else None
+    area = directory.place(row).area
+    if kind == "mixed-scripts" and area is not None:
+        return bank, core.text, core.end, to_sound(short_name(normalise(area.name)))
     return bank, core.text, core.end, int(directory.areas[row])
 
 
@@ -141,7 +172,7 @@ def _twins(directory: Directory) -> Counter[tuple[object, ...]]:
     found: Counter[tuple[object, ...]] = Counter()
     for row in range(len(directory)):
         if not directory.until[row]:
-            found.update({_words(directory, row, kind) for kind in ("", *NO_CITY)})
+            found.update({_words(directory, row, kind) for kind in ("", "mixed-scripts", *NO_CITY)})
     return found
 
 
@@ -292,17 +323,18 @@ def main() -> int:
         directory = Directory(artefact.open_file(folder / "directory"))
         bars = []
         if options.train:
-            start = perf_counter()
+            start, worked = perf_counter(), _processor_time()
             content = training.train(directory, SHIPPED_VERSION, say=lambda text: print(text, file=sys.stderr))
-            took = (perf_counter() - start) / 60
-            bars.append(Bar("training", took, took, 5.0, True, "min"))
+            took, worked = (perf_counter() - start) / 60, (_processor_time() - worked) / 60
+            bars += [Bar("training", took, took, 5.0, True, "min")]
+            bars += [Bar("the same in processor time", worked, worked, 5.0, True, "min")]
             artefact.write_file(SHIPPED, content)
             CARD.write_text(_replace_card(CARD.read_text(encoding="utf-8"), write_card(content)), encoding="utf-8")
         (folder / "model").write_bytes(SHIPPED.read_bytes())
         model = Model(artefact.open_file(folder / "model"))
         asked, taken = [], 0
         if not options.speed:
-            asked = ask_all(directory, model, 12_000 if options.quick else 100_000, seed=11)
+            asked = ask_all(directory, model, 12_000 if options.quick else 100_000, seed=12)
             known, taken = renames(directory, model)
             bars += [*quality(asked), known]
         bars += [*speed(directory, model), *worker(folder)]
@@ -314,7 +346,12 @@ def main() -> int:
     return 0 if all(bar.met for bar in bars) else 1
 
 
-SHIPPED_VERSION = "shipped-2"
+def _processor_time() -> float:
+    """Seconds of this process and those that it started and that have ended."""
+    return sum(os.times()[:4])
+
+
+SHIPPED_VERSION = "shipped-3"
 _BEGIN, _END = "<!-- card -->", "<!-- end of card -->"
 
 
@@ -352,9 +389,12 @@ def show(bars: list[Bar], asked: list[Asked], taken: int) -> None:
         )
     undecided = [a for a in asked if not a.determined and not a.absent]
     wrong = sum(a.answer.decision is Decision.AUTO and not a.right for a in undecided)
+    present = [a for a in asked if not a.absent]
+    best = sum(1 / a.alike for a in present) / len(present)
     print(
         "\n'not said': several branches fit what was typed equally well, so that the text does not say which is meant. "
-        f"Of those {len(undecided)} queries {wrong} were answered automatically and wrong."
+        f"Of those {len(undecided)} queries {wrong} were answered automatically and wrong. Whoever reads these "
+        f"texts can have {best:.3%} of all first places right."
     )
 
 

@@ -20,6 +20,7 @@ from app.payments.closings import close_days
 from app.payments.held import expire_held
 from app.payments.partitions import make_partitions
 from app.proofing import captures, forgetting, limits
+from app.routing import directories, retention
 from app.signing.renewal import renew_due
 from app.signing.retention import delete_expired, forget_pending_signings
 from app.signing.service import deliver_pending, expire_overdue
@@ -55,6 +56,8 @@ JOBS = (
     Job("delete contracts after retention", timedelta(hours=1), delete_expired),
     Job("forget signatures in the making", timedelta(minutes=10), forget_pending_signings),
     Job("expire contracts", timedelta(minutes=1), expire_overdue),
+    Job("prepare bank directories", timedelta(minutes=1), directories.prepare_aside),
+    Job("delete routing decisions after retention", timedelta(hours=1), retention.delete_past),
     Job("warn before expiry", timedelta(hours=1), warn_before_expiry),
     Job("forget what expired", timedelta(minutes=1), _forget),
     Job("forget tokens", timedelta(minutes=1), forget_expired),

@@ -15,10 +15,10 @@ from functools import cached_property
 
 from app.routing.normalise import DATA, normalise
 from app.routing.phrases import Found, Phrases
-from app.routing.sounds import is_sound, read_pinyin, to_sound
+from app.routing.sounds import read_pinyin, spell, to_sound
 
 # 北京路 is a street in many cities, not Beijing.
-_NOT_A_STREET = re.compile(r"(?:东|西|南|北|中)?(?:路|街|大街|大道|道(?!外|里|真|县)|巷|里|桥|广场|村|大厦|湾|湖|新城)")
+_NOT_A_STREET = re.compile(r"(?:东|西|南|北|中)?(?:路|街|大街|大道|道(?!外|里|真|县))|巷|里|桥|广场|村|大厦|湾|湖|新城")
 _SUFFIX = re.compile(r"市(?!场|政|民|[中南北](?:区|支行|$))|地区|县(?!政府)|盟")
 _BRANCH_OF = re.compile(r"(?:市|省|县|区)?(?:分行|支行)(?=.{2})(?!营业)")
 _PROVINCE_SUFFIX = re.compile(r"省|壮族自治区|回族自治区|维吾尔自治区|自治区")
@@ -147,6 +147,21 @@ class Gazetteer:
         typed = ((read_pinyin(s) or "" if s.isascii() else to_sound(s), place) for s, place in self._entries())
         return Phrases((sound, place) for sound, place in typed if len(sound) > 1)
 
+    @cached_property
+    def _spelled(self) -> dict[str, str]:
+        """Names whose letters read otherwise by themselves: `yanan` is 延安 and not ya nan. Cities before counties."""
+        found: dict[str, str] = {}
+        for area in sorted(self.areas, key=lambda area: (not area.code.endswith("0"), area.code)):
+            sound = to_sound(short_name(normalise(area.name)))
+            letters = spell(sound)
+            if letters is not None and read_pinyin(letters) != sound:
+                found.setdefault(letters, sound)
+        return found
+
+    def read_spelled(self, letters: str) -> str | None:
+        """The sound of a place whose name in pinyin is this word, where the word by itself reads otherwise."""
+        return self._spelled.get(letters)
+
     def find_name(self, text: str) -> tuple[Place, ...]:
         """What a text that is (or opens with) the name of a place means; empty where it is none."""
         found = self.find(normalise(text))
@@ -170,10 +185,8 @@ class Gazetteer:
         return self._hear(text, typed_only=False)
 
     def _hear(self, text: str, *, typed_only: bool) -> AreaFinding:
-        sounding = self._sounding.scan(to_sound(text))
-        if typed_only:
-            sounding = [found for found in sounding if any(map(is_sound, text[found.start : found.end]))]
-        heard = self._take(text, sounding)
+        # Among typed syllables written characters are not heard: sihui石 is 四会 and a stone, not 四会市.
+        heard = self._take(text, self._sounding.scan(text if typed_only else to_sound(text)))
         return AreaFinding(heard.places, heard.also, heard.rest, by_sound=True)
 
     def _take(self, text: str, mentions: list[Found[Place]]) -> AreaFinding:
@@ -210,7 +223,8 @@ def _end_of(text: str, found: Found[Place]) -> int:
         match = pattern.match(text, end)
         if match and (pattern is not _SUFFIX or not text[found.start : end].endswith(("市", "县"))):
             end = match.end()
-    return end
+    twice = end < len(text) and text[end] == text[end - 1] and _is_edge(text, end + 1)  # a key pressed twice
+    return end + twice
 
 
 def _together(known: tuple[Place, ...], more: tuple[Place, ...]) -> tuple[Place, ...]:

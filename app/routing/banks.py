@@ -19,6 +19,8 @@ from app.routing.sounds import is_sound, to_sound
 MAX_ID = 32
 # A name of another bank that no table knows, left over once the known names are taken out.
 _OTHER_BANK = re.compile(r"银行(?!街|路|大厦|卡)|农商行|信用社|信用联社|信用合作|\bbank\b|\bbanco\b|\bbanque\b")
+_IS_PLACE = re.compile(r"[县市区]")  # 兴业县 and 平安县 are no banks
+_RURAL = frozenset({"314", "401", "402"})
 _COUNTRY = ("信用", "农村", "村镇")
 _OTHER_BANK_OF_COOPERATIVE = re.compile(r"银行(?!街|路|大厦|卡)|农商行|\bbank\b")
 # The bank in front of a branch's name; 信用联社 before 信用社, for a cooperative names both.
@@ -191,7 +193,14 @@ class BankLexicon:
                 return _finding(text, heard, by_sound=True)
         if strongest is None:
             return _finding(text, [])
-        counted = [found for found, strength in written if strength is strongest or found.start == 0]
+        counted = [
+            found
+            for found, strength in written
+            if strength is strongest or (found.start == 0 and not _IS_PLACE.match(text, found.end))
+        ]
+        if len(counted) == 2 and all(bank.prefix in _RURAL for bank in counted[0].meanings):
+            # Branches of a rural bank are cooperatives: 武平信用社 is one of 错那农商银行, not a bank besides.
+            counted = counted[:1] if text[: counted[1].end].endswith("信用社") else counted
         return _finding(text, counted[:1] if strongest is Strength.BARE else counted)
 
     def _hear(self, text: str) -> list[Found[Bank]]:

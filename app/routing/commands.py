@@ -50,8 +50,7 @@ def import_file(file: Path, on: str | None, areas: Path | None, accept_losses: b
             services, session, file.read_bytes(), effective_on=_day(on), areas=known, accept_losses=accept_losses
         )
     with services.reading() as session:
-        version = directories.get_version(session, _day(on), OFFICIAL)
-        directories.open_directory(services, session, version)  # so that no request waits for it
+        directories.open_directory(services, session, directories.get_version(session, _day(on), OFFICIAL))
     click.echo(f"{done.version}: {done.branches} branches, {_summary(done.difference)}")
     _show("left out", done.faults)
     _show("noted", done.notes)
@@ -64,8 +63,7 @@ def import_renames(file: Path) -> None:
     services = current_services()
     with services.transaction() as session:
         added, unknown = directories.import_renames(services, session, file.read_bytes())
-    with services.reading() as session:
-        directories.current_directory(services, session)
+    directories.prepare(services)
     click.echo(f"{added} former names added")
     _show("left out", unknown)
 
@@ -173,8 +171,6 @@ def load_sandbox() -> None:
     services = current_services()
     with services.transaction() as session:
         added = directories.load_sandbox_directory(services, session)
-    with services.reading() as session:
-        directories.current_directory(services, session)
     click.echo(f"{added} branches added")
 
 

@@ -1,23 +1,19 @@
-"""The bank directory over time: import, difference, export, and opening the version in force at a moment.
-
-What is searched is an artefact under `var/routing/`, built from the tables once per machine and mapped by every
-process.
-"""
+"""The bank directory over time: import, difference, export, and opening the version in force at a moment."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.problems import Conflict, InvalidInput, NotAllowed, NotFound
 from app.routing.areas import AREAS_BY_CODE, Area
-from app.routing.artefact import open_file, write_file
-from app.routing.directory import FORMAT, Branch, Directory, DirectoryContent, FormerName, build_directory
+from app.routing.directory import Branch, Directory, DirectoryContent, FormerName
 from app.routing.importing import (
     NotADirectory,
     Parsed,
@@ -27,15 +23,16 @@ from app.routing.importing import (
     parse_renames,
     write_directory,
 )
+from app.routing.indexes import build_aside, index_path, is_built, open_index, open_or_build
 from app.routing.models import DirectoryArea, DirectoryEntry, DirectoryRename, DirectoryVersion
-from app.routing.problems import DirectoryMissing
+from app.routing.problems import DirectoryMissing, DirectoryPreparing
 from app.routing.sandbox import SANDBOX_KIND, SANDBOX_VERSION, generate_sandbox
 from app.wiring import Services
 
 OFFICIAL = "official"
 MOST_LOST = 0.1  # share of branches that an import may lose before somebody must say that it is meant
-_OPEN: dict[tuple[str, str], Directory] = {}  # by version and digest; what has a digest never changes
-_MOST_OPEN = 3
+_AHEAD = timedelta(days=2)  # what holds soon is built before it does
+_SERVED: dict[Path, Directory] = {}  # by data folder: what was answered with last
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +67,7 @@ def load_sandbox_directory(services: Services, session: Session) -> int:
     branches = list(generate_sandbox())
     today = services.clock().date()
     _store(services, session, SANDBOX_VERSION, SANDBOX_KIND, today, Difference(tuple(branches), (), ()), len(branches))
+    open_directory(services, session, session.get_one(DirectoryVersion, SANDBOX_VERSION))
     return len(branches)
 
 
@@ -134,7 +132,7 @@ def import_renames(
             rows.append({"kind": kind, "code": code, "name": rename.old, "until": rename.on, "loaded_at": now})
     if rows:
         session.execute(insert(DirectoryRename), rows)
-        version.digest = _digest(_content(session, version, now))
+        version.digest = _digest(content_of(session, version, now))
         services.journal.append(
             session, "directory-renames-loaded", subject=version.version, actor=actor,
             body={"renames": len(rows), "digest": version.digest},
@@ -194,13 +192,44 @@ def get_version(session: Session, on: date, kind: str | None = None) -> Director
 
 
 def current_directory(services: Services, session: Session) -> Directory:
-    """The directory in force today, mapped once per process. Raises DirectoryMissing."""
-    return open_directory(services, session, get_version(session, services.clock().date()))
+    """The directory in force today; the one before while this machine still builds the newest. Raises
+    DirectoryMissing, DirectoryPreparing.
+    """
+    version, folder = get_version(session, services.clock().date()), services.settings.var
+    path = index_path(services, version.version, version.digest)
+    if is_built(path):
+        _SERVED[folder] = open_index(path, version.digest)
+    else:
+        build_aside(services, path, version.version, services.clock())
+    if folder not in _SERVED:
+        raise DirectoryPreparing(f"{version.version} is being prepared")
+    return _SERVED[folder]
+
+
+def prepare(services: Services) -> None:
+    """Build and open what is in force, before the first request. Raises DirectoryMissing."""
+    with services.reading() as session:
+        open_directory(services, session, get_version(session, services.clock().date()))
+
+
+def prepare_aside(services: Services) -> int:
+    """Have built what is in force now or soon and not there yet; the jobs process calls it. Returns how many."""
+    today, ordered = services.clock().date(), 0
+    with services.reading() as session:
+        ahead = _versions().where(DirectoryVersion.effective_on.between(today + timedelta(days=1), today + _AHEAD))
+        current = _versions().where(DirectoryVersion.effective_on <= today).limit(1)
+        for version in [*session.scalars(current), *session.scalars(ahead)]:
+            path = index_path(services, version.version, version.digest)
+            if not is_built(path):
+                build_aside(services, path, version.version, services.clock())
+                ordered += 1
+    return ordered
 
 
 def open_directory(services: Services, session: Session, version: DirectoryVersion) -> Directory:
-    """A version as it is now; builds its artefact where this machine has none yet (seconds)."""
-    return _open(services, version.version, version.digest, lambda: _content(session, version, services.clock()))
+    """A version as it is now; builds its index where this machine has none yet (seconds)."""
+    path = index_path(services, version.version, version.digest)
+    return open_or_build(path, version.digest, lambda: content_of(session, version, services.clock()))
 
 
 def directory_as_known(services: Services, session: Session, name: str, digest: str, at: datetime) -> Directory:
@@ -208,23 +237,10 @@ def directory_as_known(services: Services, session: Session, name: str, digest: 
     version = session.get(DirectoryVersion, name)
     if version is None:
         raise NotFound(f"no directory {name}")
-    content = _content(session, version, at)
+    content = content_of(session, version, at)
     if _digest(content) != digest:
         raise NotFound(f"directory {name} is not what it was")
-    return _open(services, name, digest, lambda: content)
-
-
-def _open(services: Services, name: str, digest: str, content: Callable[[], DirectoryContent]) -> Directory:
-    known = _OPEN.get((name, digest))
-    if known is None:
-        path = services.settings.var / "routing" / f"{name}-{digest[:16]}-{FORMAT}.directory"
-        if not path.exists():
-            write_file(path, build_directory(content()))
-        known = Directory(open_file(path), digest)
-        while len(_OPEN) >= _MOST_OPEN:
-            del _OPEN[next(iter(_OPEN))]
-        _OPEN[name, digest] = known
-    return known
+    return open_or_build(index_path(services, name, digest), digest, lambda: content)
 
 
 def _versions() -> Select[DirectoryVersion]:
@@ -249,7 +265,7 @@ def _areas(session: Session, kind: str) -> list[Area]:
     return list((AREAS_BY_CODE | stored).values())
 
 
-def _content(session: Session, version: DirectoryVersion, known_at: datetime) -> DirectoryContent:
+def content_of(session: Session, version: DirectoryVersion, known_at: datetime) -> DirectoryContent:
     """Everything that a version consists of, with the former names that were known at a moment."""
     kind, on = version.kind, version.effective_on
     branches = snapshot(session, kind, on)
@@ -306,7 +322,7 @@ def _store(
     version = DirectoryVersion(
         version=name, kind=kind, effective_on=on, branches=branches, loaded_at=now, digest="",
     )  # fmt: skip
-    version.digest = _digest(_content(session, version, now))
+    version.digest = _digest(content_of(session, version, now))
     session.add(version)
     session.flush()
     services.journal.append(

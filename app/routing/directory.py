@@ -23,7 +23,7 @@ from app.routing.normalise import normalise
 from app.routing.reading import Core, End, Reader
 
 _END_OF = tuple(End)
-FORMAT = 2  # of what `build_directory` makes; files of another format are built anew
+FORMAT = 3  # of what `build_directory` makes; files of another format are built anew
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Inverted index over short texts: which rows share pairs of characters and syllables with a query, and how much.
 
+Syllables that speakers of many regions confuse count as one here, so that such a slip does not hide a row.
+
 Rows are ordered so that those of one bank and prefecture stand together; a search is limited to ranges of rows.
 """
 
@@ -13,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.routing.artefact import Arrays
+from app.routing.sounds import fold_sound
 
 Ints = npt.NDArray[np.int64]
 _OPEN, _CLOSE = "^", "$"
@@ -21,7 +24,7 @@ _OPEN, _CLOSE = "^", "$"
 def keys_of(text: str, sound: str) -> set[int]:
     """Pairs of characters, pairs of syllables and single syllables, ends marked."""
     written = list(map(ord, f"{_OPEN}{text}{_CLOSE}"))
-    heard = list(map(ord, f"{_OPEN}{sound}{_CLOSE}"))
+    heard = list(map(ord, f"{_OPEN}{fold_sound(sound)}{_CLOSE}"))
     keys = {one << 16 | other for one, other in pairwise(written)}
     keys.update(one << 16 | other for one, other in pairwise(heard))
     keys.update(heard[1:-1])
@@ -31,7 +34,7 @@ def keys_of(text: str, sound: str) -> set[int]:
 def build_grams(texts: Sequence[str], sounds: Sequence[str]) -> Arrays:
     """The arrays of a GramIndex over rows with these texts and sounds."""
     keys, rows = [], []
-    for strings, single in ((texts, False), (sounds, True)):
+    for strings, single in ((texts, False), (list(map(fold_sound, sounds)), True)):
         sizes = np.fromiter((len(s) for s in strings), np.int64, len(strings)) + 2
         units = np.frombuffer("".join(f"{_OPEN}{s}{_CLOSE}" for s in strings).encode("utf-16-le"), np.uint16).astype(
             np.uint32

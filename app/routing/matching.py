@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import log1p
 
@@ -16,9 +16,11 @@ from app.routing.reading import Core, End, Reading, TextReading, read_core
 from app.routing.sounds import fold_sound
 
 CANDIDATES = 8
+_BY_LIKELIEST = 5  # of the candidates
 _FIRST_LOOK = 16  # rows taken from each search before they are compared
 _MANY = 256  # where the text says no more than bank and city, all main offices there are alike
 _NEAR = 0.1
+_SAME_END = 0.03
 _GOOD = 0.65  # so much alike that other ways to read the text need not be tried
 _MOST_BANKS = 6
 # What tells one branch from its neighbour: a difference here is seldom a slip.
@@ -55,13 +57,25 @@ def find_candidates(directory: Directory, text: TextReading, without: int | None
     banks = text.banks.named[:_MOST_BANKS]
     best: dict[int, Candidate] = {}
     searched = 0
+    likeliest: Reading | None = None
     for reading, ranges in _searches(directory, text, banks):
+        likeliest = likeliest or reading
         searched += sum(high - low for low, high in ranges)
         _search(directory, reading, ranges, best, without)
         if reading.core.text and any(each.cosine > _GOOD for each in best.values()):
             break
-    chosen = tuple(sorted(best.values(), key=lambda each: (-each.cosine, each.row))[:CANDIDATES])
+    chosen = _choose(best.values(), likeliest)
     return Candidates(chosen, _measure(directory, text, chosen, searched))
+
+
+def _choose(found: Iterable[Candidate], likeliest: Reading | None) -> tuple[Candidate, ...]:
+    """The nearest, some of them by the likeliest reading: names elsewhere that open with 苏州 hide none in 苏州."""
+    ordered = sorted(found, key=lambda each: (-each.cosine, each.row))
+    if len(ordered) > CANDIDATES:
+        kept = [place for place, each in enumerate(ordered) if each.reading is likeliest][:_BY_LIKELIEST]
+        others = [place for place in range(len(ordered)) if place not in kept]
+        ordered = [ordered[place] for place in sorted([*kept, *others[: CANDIDATES - len(kept)]])]
+    return tuple(ordered)
 
 
 def _searches(
@@ -96,6 +110,8 @@ def _search(
     exact = [int(place.area.code) for place in reading.places if place.area is not None]
     for low, high in ranges:
         rows, cosines = directory.grams.search(core.text, core.sound, low, high, _FIRST_LOOK if core.text else _MANY)
+        if core.end:
+            cosines = cosines + _SAME_END * (directory.ends[rows] == core.end)
         if exact:  # the county that was named before its neighbours
             areas = directory.areas[rows]
             for code in exact:

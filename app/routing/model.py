@@ -19,7 +19,12 @@ from app.routing.trees import Trees
 
 SHIPPED = DATA / "model.artefact"
 VERSION = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}\Z")
-SURENESS = (*FEATURES, "score", "lead", "second_score", "close", "candidates")
+_OF_SECOND = ("edits", "sound_edits", "end", "place", "telling", "row_more")
+SURENESS = (
+    *FEATURES, "score", "lead", "second_score", "close", "candidates", "alike",
+    *(f"second_{name}" for name in _OF_SECOND),
+)  # fmt: skip
+_SECOND = [FEATURES.index(name) for name in _OF_SECOND]
 _NO_SECOND = -12.0
 
 
@@ -76,7 +81,10 @@ def order_candidates(
     scores = [float(odds[place]) for place in order]
     second = scores[1] if len(scores) > 1 else _NO_SECOND
     close = sum(score > scores[0] - 2 for score in scores)
-    extra = (scores[0], scores[0] - second, second, close, len(scores))
+    core = directory.core(candidates.found[order[0]].row)
+    alike = sum(directory.sounds[candidates.found[place].row] == core.sound for place in order[1:])
+    of_second = candidates.features[order[1], _SECOND].tolist() if len(order) > 1 else [_NO_SECOND] * len(_SECOND)
+    extra = (scores[0], scores[0] - second, second, close, len(scores), alike, *of_second)
     return np.array([[*candidates.features[order[0]].tolist(), *extra]], np.float32), order, scores
 
 

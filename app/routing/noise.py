@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.routing.areas import Place, short_name
 from app.routing.banks import Bank, spellings_of
 from app.routing.directory import Directory
 from app.routing.normalise import TO_SIMPLIFIED, normalise
 from app.routing.reading import Core, End
-from app.routing.sounds import SYLLABLES, to_sound
+from app.routing.sounds import spell, to_sound
 
 END_WORDS = {
     End.NONE: "", End.SUB_BRANCH: "支行", End.BRANCH: "分行", End.OFFICE: "分理处", End.BUSINESS: "营业部",
@@ -46,6 +46,7 @@ class Typed:
 
 
 Kind = Callable[[Parts, random.Random], Typed]
+Slip = Callable[[str, random.Random], str]  # the particular part, not empty, with a slip in it
 
 
 class Characters:
@@ -87,18 +88,12 @@ def casual_bank(bank: Bank, chance: random.Random) -> str:
 
 def pinyin_of(text: str) -> str:
     """Syllables with spaces, Latin text and digits as they are."""
-    sounds = (to_sound(char) for char in text)
-    return " ".join(SYLLABLES[ord(s) - 0xE000] if "\ue000" <= s <= "\uf8ff" else s for s in sounds)
+    return " ".join(spell(sound) or sound for sound in to_sound(text))
 
 
 def plain(parts: Parts, chance: random.Random) -> str:
     """As people write it down without a slip."""
     return f"{casual_bank(parts.bank, chance)}{parts.city}{parts.core}{parts.end}"
-
-
-def with_core(parts: Parts, chance: random.Random, core: str) -> Typed:
-    """The plain form with another core."""
-    return Typed(f"{casual_bank(parts.bank, chance)}{parts.city}{core}{parts.end}")
 
 
 def official(parts: Parts, chance: random.Random) -> Typed:
@@ -129,47 +124,64 @@ def no_end(parts: Parts, chance: random.Random) -> Typed:
     return Typed(f"{casual_bank(parts.bank, chance)}{parts.city}{parts.core}")
 
 
-def homophone(characters: Characters) -> Kind:
-    """One character of the particular part replaced by another of the same sound."""
+def homophone(characters: Characters) -> Slip:
+    """One character replaced by another of the same sound."""
 
-    def kind(parts: Parts, chance: random.Random) -> Typed:
-        at = chance.randrange(len(parts.core)) if parts.core else 0
-        core = parts.core[:at] + "".join(characters.homophone(c, chance) for c in parts.core[at : at + 1])
-        return with_core(parts, chance, core + parts.core[at + 1 :])
+    def slip(core: str, chance: random.Random) -> str:
+        at = chance.randrange(len(core))
+        return core[:at] + characters.homophone(core[at], chance) + core[at + 1 :]
 
-    return kind
+    return slip
 
 
-def another_character(characters: Characters) -> Kind:
+def another_character(characters: Characters) -> Slip:
     """One character replaced by any other."""
 
-    def kind(parts: Parts, chance: random.Random) -> Typed:
-        if len(parts.core) < 3:
-            return casual(parts, chance)
-        at = chance.randrange(len(parts.core))
-        return with_core(parts, chance, parts.core[:at] + chance.choice(characters.all) + parts.core[at + 1 :])
+    def slip(core: str, chance: random.Random) -> str:
+        at = chance.randrange(len(core))
+        return core[:at] + chance.choice(characters.all) + core[at + 1 :] if len(core) > 1 else core
 
-    return kind
+    return slip
 
 
-def missing_character(parts: Parts, chance: random.Random) -> Typed:
+def missing_character(core: str, chance: random.Random) -> str:
     """One character of a longer part left out."""
-    if len(parts.core) < 3:
-        return casual(parts, chance)
-    at = chance.randrange(len(parts.core))
-    return with_core(parts, chance, parts.core[:at] + parts.core[at + 1 :])
+    at = chance.randrange(len(core))
+    return core[:at] + core[at + 1 :] if len(core) > 2 else core
 
 
-def extra_character(characters: Characters) -> Kind:
+def extra_character(characters: Characters) -> Slip:
     """One character too many."""
 
+    def slip(core: str, chance: random.Random) -> str:
+        at = chance.randrange(len(core) + 1)
+        return core[:at] + chance.choice(characters.all) + core[at:] if len(core) > 1 else core
+
+    return slip
+
+
+def swapped_characters(core: str, chance: random.Random) -> str:
+    """Two neighbours of a longer part exchanged."""
+    at = chance.randrange(max(1, len(core) - 1))
+    return core[:at] + core[at + 1] + core[at] + core[at + 2 :] if len(core) > 2 else core
+
+
+def with_slip(slip: Slip, habit: Kind = casual) -> Kind:
+    """A slip in the particular part, where there is one, written down as a habit has it."""
+
     def kind(parts: Parts, chance: random.Random) -> Typed:
-        at = chance.randrange(len(parts.core) + 1)
-        if len(parts.core) < 2:
-            return casual(parts, chance)
-        return with_core(parts, chance, parts.core[:at] + chance.choice(characters.all) + parts.core[at:])
+        return habit(replace(parts, core=slip(parts.core, chance)) if parts.core else parts, chance)
 
     return kind
+
+
+def any_slip(characters: Characters) -> Slip:
+    """One of the slips."""
+    slips = (
+        homophone(characters), another_character(characters), extra_character(characters), missing_character,
+        swapped_characters,
+    )  # fmt: skip
+    return lambda core, chance: chance.choice(slips)(core, chance)
 
 
 def another_end(parts: Parts, chance: random.Random) -> Typed:
@@ -178,15 +190,6 @@ def another_end(parts: Parts, chance: random.Random) -> Typed:
     if not parts.core or not parts.end:
         return casual(parts, chance)
     return Typed(f"{casual_bank(parts.bank, chance)}{parts.city}{parts.core}{chance.choice(ends)}")
-
-
-def swapped_characters(parts: Parts, chance: random.Random) -> Typed:
-    """Two neighbours exchanged."""
-    if len(parts.core) < 3:
-        return casual(parts, chance)
-    at = chance.randrange(len(parts.core) - 1)
-    core = parts.core[:at] + parts.core[at + 1] + parts.core[at] + parts.core[at + 2 :]
-    return with_core(parts, chance, core)
 
 
 def with_province(parts: Parts, chance: random.Random) -> Typed:
@@ -247,23 +250,27 @@ def bank_misspelt(characters: Characters) -> Kind:
 
 def kinds_for(characters: Characters) -> dict[str, Kind]:
     """All kinds by name."""
+    slip = any_slip(characters)
     return {
         "official": official,
         "casual": casual,
         "spaced": spaced,
         "traditional": traditional,
         "no-end": no_end,
-        "homophone": homophone(characters),
-        "another-character": another_character(characters),
-        "missing-character": missing_character,
-        "extra-character": extra_character(characters),
+        "homophone": with_slip(homophone(characters)),
+        "another-character": with_slip(another_character(characters)),
+        "missing-character": with_slip(missing_character),
+        "extra-character": with_slip(extra_character(characters)),
+        "swapped-characters": with_slip(swapped_characters),
         "another-end": another_end,
         "bank-misspelt": bank_misspelt(characters),
         "district-inserted": district_inserted,
-        "swapped-characters": swapped_characters,
         "province": with_province,
         "city-by-context": city_by_context,
         "city-dropped": city_dropped,
         "reordered": reordered,
         "pinyin": in_pinyin,
+        "slip-no-end": with_slip(slip, no_end),
+        "slip-city-by-context": with_slip(slip, city_by_context),
+        "slip-city-dropped": with_slip(slip, city_dropped),
     }

@@ -11,6 +11,13 @@ class DirectoryMissing(Unavailable):
     code = "directory-missing"
 
 
+class DirectoryPreparing(DirectoryMissing):
+    """A version is loaded, and this machine prepares it for the first time; try again in seconds."""
+
+    code = "directory-preparing"
+
+
 TEXTS = {
+    "directory-preparing": "行名行号库正在准备，请稍后再试。",
     "directory-missing": "行名行号库尚未导入，暂时无法识别收款行。",
 }

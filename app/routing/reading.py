@@ -6,6 +6,7 @@ Names in a directory and what people type are read by the same steps, so that th
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -15,17 +16,21 @@ from app.routing.normalise import normalise
 from app.routing.sounds import is_sound, read_pinyin, to_sound
 
 _LATIN = re.compile(r"[a-z]+")
+_WORD_BEFORE = re.compile(r"([a-z]+) \Z")
 _LEAD_IN = re.compile(
     r"(?:收款人|收款方|付款人|对方|账户)?(?:的)?(?:开户银行|开户行|收款银行|收款行)(?:全称|名称|为|是)?"
     r"|^(?:银行|户名|请转|转账到|转到|打到|汇到|汇款到|付到)(?!大厦|街)"
 )
 _LONG_NUMBER = re.compile(r"[0-9]{6,}")
+_NOTE = (
+    "电话|手机|联系|备注|附言|烦请|行号|联行|账号|帐号|卡号|户名|开户|基本户|一般户|专户|对公|对私|谢谢|加急|地址|邮编|转账"
+    "|汇款|付款|打款|查收|收款|请[核查转注确]"
+)
 _NOTES = re.compile(
     r"(?:管理机构|本部|机关|本级|辖内汇总)$"
-    r"|(?<=支行|分行|理处|业部|业所|蓄所|用社)"
-    r"(?:电话|手机|联系|备注|附言|烦请|请|行号|联行|账号|帐号|卡号|户名|开户|基本户|一般户|专户|对公|对私|谢谢|加急|急|地址"
-    r"|邮编|转账|汇款|付款|打款|查收|收款|收$|注|不对外).*$"
+    rf"|(?<=支行|分行|理处|业部|业所|蓄所|用社)(?:{_NOTE}|请|急|收$|注|不对外).*$"
 )
+_ONLY_NOTES = re.compile(rf"^(?:(?:{_NOTE}).*|收)$")  # what is left of a main office's name
 _DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
 _ENGLISH = {
     "road": "路", "rd": "路", "street": "街", "avenue": "大道", "district": "区", "city": "", "province": "",
@@ -106,7 +111,7 @@ class TextReading:
 def read_core(rest: str) -> Core:
     """The particular part of what is left without bank and city. Bars and spaces go."""
     text = rest.translate(_SEPARATORS)
-    text = _NOTES.sub("", text)
+    text = _ONLY_NOTES.sub("", _NOTES.sub("", text))
     text, end = _cut_end(text)
     text = _INNER.sub("", text).translate(_DIGITS)
     return Core(text, to_sound(text), end)
@@ -120,11 +125,20 @@ def _cut_end(text: str) -> tuple[str, End]:
     return text, End.NONE
 
 
-def spell_out(text: str) -> str:
-    """Latin words turned into what they stand for: pinyin into syllables, `road` into 路."""
+def spell_out(text: str, find_place: Callable[[str], str | None]) -> str:
+    """Latin words turned into what they stand for: pinyin into syllables, `road` into 路; `find_place` knows places
+    that their letters alone do not tell (`xian`: 西安).
+    """
     if not _LATIN.search(text):
         return text
-    text = _LATIN.sub(lambda match: _word(match.group()), text)
+
+    def read(match: re.Match[str]) -> str:
+        before = _WORD_BEFORE.search(text, 0, match.start())
+        # Among single syllables (wu xian) a word is a syllable, too.
+        whole = before is None or len(read_pinyin(before[1]) or "..") > 1
+        return (find_place(match.group()) if whole else None) or _word(match.group())
+
+    text = _LATIN.sub(read, text)
     text = re.sub(r"(?<![a-z0-9]) | (?![a-z0-9])", "", text)
     for sound, word in _SPOKEN:
         text = text.replace(sound, word)
@@ -152,10 +166,10 @@ class Reader:
         text = _LONG_NUMBER.sub("", _LEAD_IN.sub("|", text)) if len(text) > 5 else text
         banks = self._lexicon.find(text)
         spoken = False
-        if not banks.named and (spelled := spell_out(text)) != text:
+        if not banks.named and (spelled := spell_out(text, self._gazetteer.read_spelled)) != text:
             banks = self._lexicon.find(spelled)
             spoken = True
-        rest = _NOTES.sub("", spell_out(banks.rest))
+        rest = _NOTES.sub("", spell_out(banks.rest, self._gazetteer.read_spelled))
         spoken = spoken or any(map(is_sound, rest))
         areas = self._gazetteer.find(rest)
         by_context = bool(context) and not areas.places

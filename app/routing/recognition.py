@@ -36,6 +36,7 @@ class _Asked:
     account_bank: Bank | None
     threshold: float
     by_account: bool
+    in_full: bool
 
 
 FindAlias = Callable[[str], str | None]
@@ -95,7 +96,8 @@ class Recogniser:
         if by_account and account_bank is not None:
             banks = BankFinding(account_bank, (account_bank,), False, reading.banks.rest)
             reading = replace(reading, banks=banks)
-        return _Asked(text, reading, account_bank, self._threshold(query.amount_minor), by_account)
+        in_full = "公司" in query.text
+        return _Asked(text, reading, account_bank, self._threshold(query.amount_minor), by_account, in_full)
 
     def _context(self, query: RoutingQuery) -> tuple[Place, ...]:
         for words in (query.city, query.payee):
@@ -147,7 +149,7 @@ class Recogniser:
 
     def _from_text(self, asked: _Asked) -> Resolution:
         rows = self._named(asked.text)
-        if rows:
+        if rows and self._is_plain(rows, asked):
             return self._from_name(rows, asked)
         banks = asked.reading.banks
         reason = _unreadable(asked.text)
@@ -202,14 +204,34 @@ class Recogniser:
         first = matches[0].branch
         bank = directory.bank(first.bank_id)
         contradictions = ("account",) if asked.account_bank not in (None, bank) else ()
-        sure = len(kept) == 1 and not contradictions
+        unique = len(kept) == 1 and (asked.in_full or not self._has_twin(kept[0], asked.reading))
+        sure = unique and not contradictions
         reasons = ("exact-name",) if current else ("exact-name", "former-name")
         return self._answer(
             Decision.AUTO if sure else Decision.CONFIRM,
-            reasons if len(kept) == 1 else (*reasons, "branch-not-unique"),
+            reasons if unique else (*reasons, "branch-not-unique"),
             bank=bank, area=directory.area(first.area_code), contradictions=contradictions, candidates=matches,
             branch=first if sure else None, confidence=1.0 / len(kept), threshold=asked.threshold,
         )  # fmt: skip
+
+    def _has_twin(self, row: int, reading: TextReading) -> bool:
+        """Whether a branch of the same bank and area is called alike: 崇礼县支行 beside 崇礼支行."""
+        directory, found = self.directory, Candidate(row, reading.readings[0], 1.0)
+        others = (replace(each, reading=found.reading) for each in self._candidates(reading).found)
+        return any(
+            is_twin(directory, found, other) and directory.codes[other.row] != directory.codes[row] for other in others
+        )
+
+    def _is_plain(self, rows: list[int], asked: _Asked) -> bool:
+        """Whether a whole name is no more than that: 工商银行新兴支行 is a name by itself, but for a payee elsewhere
+        rather 新兴支行 of that city.
+        """
+        reading = asked.reading
+        if reading.areas.places and reading.readings[0].core.text:
+            return True
+        return not reading.context or any(
+            place.holds(int(self.directory.areas[row])) for place in reading.context for row in rows
+        )
 
     def _named(self, text: str) -> list[int]:
         return self.directory.find_name(text)

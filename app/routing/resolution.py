@@ -13,7 +13,7 @@ from app.routing.normalise import normalise
 
 MAX_TEXT = 200
 MAX_CITY = 64
-POLICY_VERSION = "routing-1"
+POLICY_VERSION = "routing-2"
 
 
 class Decision(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,11 +10,12 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import or_, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.db import new_id
 from app.problems import Conflict, InvalidInput, NotFound
-from app.routing import trained
+from app.routing import directories, trained
 from app.routing.accounts import mask_account
 from app.routing.directories import (
     current_directory,
@@ -25,11 +27,13 @@ from app.routing.directories import (
 from app.routing.messages import resolution_body
 from app.routing.models import RoutingAlias, RoutingDecision
 from app.routing.normalise import normalise
+from app.routing.problems import DirectoryMissing
 from app.routing.recognition import FindAlias, Recogniser
 from app.routing.resolution import MAX_TEXT, Resolution, RoutingQuery, words_of
 from app.wiring import Services
 
-__all__ = ["load_sandbox_directory", "resolve"]  # whoever sets a service up asks here too
+__all__ = ["load_sandbox_directory", "prepare", "resolve"]  # whoever sets a service up asks here too
+log = logging.getLogger(__name__)
 _AT_ONCE = 16  # queries between two moments in which other requests of this worker get their turn
 PROPOSED, IN_FORCE, REJECTED, WITHDRAWN = "proposed", "in-force", "rejected", "withdrawn"
 
@@ -45,6 +49,18 @@ class Replayed:
     def is_same(self) -> bool:
         """Whether both are alike."""
         return self.decision.answer == self.again
+
+
+def prepare(services: Services) -> None:
+    """Have directory and model at hand before the first request. A door starts without them where there are none."""
+    try:
+        directories.prepare(services)
+        with services.reading() as session:
+            trained.current_model(services, session)
+    except DirectoryMissing:
+        log.info("no bank directory is loaded")
+    except SQLAlchemyError:
+        log.exception("the bank directory could not be prepared")
 
 
 def resolve(services: Services, session: Session, query: RoutingQuery) -> Resolution:

@@ -50,6 +50,11 @@ def to_sound(text: str) -> str:
     return text.translate(_SOUND)
 
 
+def spell(sound: str) -> str | None:
+    """The letters of syllables, run together; None where there is anything but syllables."""
+    return "".join(SYLLABLES[ord(each) - _FIRST] for each in sound) if all(map(is_sound, sound)) else None
+
+
 def fold_sound(sound: str) -> str:
     """Syllables that are often confused (z/zh, n/l, in/ing …) made one. Same length."""
     return sound.translate(_FOLDED)

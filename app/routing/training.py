@@ -7,10 +7,7 @@ a branch that is left out of the directory, so that the judge learns what absenc
 
 from __future__ import annotations
 
-import random
-import zlib
-from collections.abc import Callable, Container
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,66 +15,18 @@ import numpy.typing as npt
 
 from app.routing.artefact import Arrays, pack, unpack
 from app.routing.directory import Directory
-from app.routing.matching import FEATURES, Candidates, find_candidates, is_barred
+from app.routing.matching import FEATURES, is_barred
 from app.routing.model import SURENESS, Model, order_candidates
-from app.routing.noise import Characters, Typed, kinds_for, take_apart
-from app.routing.normalise import normalise
+from app.routing.samples import ABSENT, Sample, make_samples
 from app.routing.trees import Growth, Trees, grow
 
-_FOLDS = 20
 HELD_OUT = frozenset(range(4))
 _RANKER, _JUDGE, _CALIBRATION = range(4, 11), range(11, 16), range(16, 20)
-_ABSENT = 0.25  # of the queries that are made
 ABSENT_EXPECTED = 0.05  # of the queries that people ask; what calibration is weighted to
 _BINS = 80
 # Confidence below which somebody is asked, chosen so that of what is accepted at most this share is wrong, and of
 # queries for absent branches at most that share is accepted. Less than what is promised: kinds of noise differ.
 TARGETS = {"small": (3e-4, 0.008), "medium": (2.5e-4, 0.007), "large": (1e-4, 0.004)}
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One query with its candidates and the clearing code that was meant."""
-
-    candidates: Candidates
-    code: int
-    absent: bool
-    fold: int
-    kind: str
-
-    def labels(self, directory: Directory) -> list[bool]:
-        """Which candidates are the branch that was meant."""
-        return [not self.absent and int(directory.codes[each.row]) == self.code for each in self.candidates.found]
-
-
-def fold_of(code: int) -> int:
-    """Which part of the split a branch belongs to, from 0 to 19."""
-    return zlib.crc32(f"{code:012d}".encode()) % _FOLDS
-
-
-def look_up(directory: Directory, typed: Typed, without: int | None = None) -> Candidates:
-    """Candidates for what somebody typed."""
-    context = directory.gazetteer.find_name(typed.city) if typed.city else ()
-    reading = directory.reader.read(normalise(typed.text), context)
-    return find_candidates(directory, reading, without)
-
-
-def make_samples(directory: Directory, queries: int, seed: int, folds: Container[int] = range(_FOLDS)) -> list[Sample]:
-    """Queries of all kinds in turn for rows of these parts, drawn at random."""
-    chance = random.Random(seed)  # noqa: S311 - a training set, not a secret
-    kinds = list(kinds_for(Characters(directory)).items())
-    samples = []
-    for number in range(queries):
-        row = chance.randrange(len(directory))
-        while fold_of(int(directory.codes[row])) not in folds:
-            row = chance.randrange(len(directory))
-        kind, make = kinds[number % len(kinds)]
-        typed = make(take_apart(directory, row), chance)
-        code = int(directory.codes[row])
-        absent = chance.random() < _ABSENT
-        found = look_up(directory, typed, code if absent else None)
-        samples.append(Sample(found, code, absent, fold_of(code), kind))
-    return samples
 
 
 def train(
@@ -90,7 +39,7 @@ def train(
     say: Callable[[str], None] = lambda text: None,
 ) -> bytes:
     """A model artefact. The same directory, seed and size give the same bytes."""
-    samples = make_samples(directory, queries, seed)
+    samples = make_samples(directory, queries, seed, {*_RANKER, *_JUDGE})
     say(f"{len(samples)} queries made")
     arrays = _grow_ranker(directory, [s for s in samples if s.fold in _RANKER], growth, seed)
     say("ranker grown")
@@ -101,13 +50,15 @@ def train(
 
 
 def finish(directory: Directory, version: str, trees: Arrays, *, queries: int, seed: int) -> bytes:
-    """Calibrate grown trees, choose thresholds and measure, with half as many queries again for parts of their own."""
-    samples = make_samples(directory, queries // 2, seed + 1, {*_CALIBRATION, *HELD_OUT})
-    own = [sample for sample in samples if sample.fold in _CALIBRATION and sample.candidates.found]
+    """Calibrate grown trees and choose thresholds with as many queries again, for branches of their own; measure with
+    a quarter as many, for those that nothing was fitted to. A threshold hangs on a handful of errors, so that few
+    queries would make it a matter of chance.
+    """
+    own = [s for s in make_samples(directory, queries, seed + 1, _CALIBRATION) if s.candidates.found]
     ranker, judge = Trees(trees, "ranker"), Trees(trees, "judge")
     odds, right, barred = _judge(directory, own, ranker, judge)
     absent = np.array([sample.absent for sample in own], bool)
-    arrays = trees | calibrate(odds, right, np.where(absent, ABSENT_EXPECTED / _ABSENT, 1.0))
+    arrays = trees | calibrate(odds, right, np.where(absent, ABSENT_EXPECTED / ABSENT, 1.0))
     sure = np.where(barred, 0.0, _apply(arrays, odds))
     thresholds = {name: find_threshold(sure, right, absent, *target) for name, target in TARGETS.items()}
     meta = {
@@ -120,7 +71,7 @@ def finish(directory: Directory, version: str, trees: Arrays, *, queries: int, s
         "directory": {"version": directory.version, "kind": directory.kind, "rows": len(directory)},
     }
     model = Model(unpack(pack(meta, arrays)))
-    meta["measured"] = measure(directory, model, [s for s in samples if s.fold in HELD_OUT])
+    meta["measured"] = measure(directory, model, make_samples(directory, queries // 4, seed + 2, HELD_OUT))
     return pack(meta, arrays)
 
 
