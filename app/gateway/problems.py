@@ -110,6 +110,7 @@ class IllegalCall(Problem):
 
 
 TEXTS = {
+    "request-timeout": "请求内容发送太慢，请重新发送。",
     "invalid-request": "请求的格式不符合接口协议。",
     "content-too-large": "请求内容超过接口允许的大小。",
     "invalid-token": "访问令牌无效、已过期，或与请求方的证书不符。",

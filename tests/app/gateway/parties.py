@@ -107,15 +107,15 @@ class Parties:
         return _grant(self.services, platform, enterprise)
 
 
-def make_parties(services: Services) -> Parties:
-    """Enrol everybody through the service's own use cases."""
-    platform, enterprise = make_platform(services, 1), make_enterprise(services, 3)
+def make_parties(services: Services, first: int = 1) -> Parties:
+    """Enrol everybody, as the organizations of four numbers, through the service's own use cases."""
+    platform, enterprise = make_platform(services, first), make_enterprise(services, first + 2)
     return Parties(
         services,
         platform,
-        make_platform(services, 2, KeyType.ED25519),
+        make_platform(services, first + 1, KeyType.ED25519),
         enterprise,
-        make_enterprise(services, 4),
+        make_enterprise(services, first + 3),
         _grant(services, platform, enterprise),
     )
 
