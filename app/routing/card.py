@@ -15,7 +15,9 @@ _KINDS = {
     "bank-misspelt": "one character of the bank by its homophone",
     "district-inserted": "a district between city and branch",
     "city-by-context": "city known from the payee only", "city-dropped": "no city known at all",
-    "reordered": "city or bank elsewhere", "pinyin": "all in pinyin",
+    "reordered": "city or bank elsewhere", "pinyin": "all in pinyin", "slip-no-end": "a slip, and 支行 left out",
+    "slip-city-by-context": "a slip, city known from the payee only",
+    "slip-city-dropped": "a slip, no city known at all",
 }  # fmt: skip
 
 

@@ -209,7 +209,8 @@ def current_directory(services: Services, session: Session) -> Directory:
 def prepare(services: Services) -> None:
     """Build and open what is in force, before the first request. Raises DirectoryMissing."""
     with services.reading() as session:
-        open_directory(services, session, get_version(session, services.clock().date()))
+        version = get_version(session, services.clock().date())
+        _SERVED[services.settings.var] = open_directory(services, session, version)
 
 
 def prepare_aside(services: Services) -> int:

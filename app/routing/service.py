@@ -29,7 +29,7 @@ from app.routing.models import RoutingAlias, RoutingDecision
 from app.routing.normalise import normalise
 from app.routing.problems import DirectoryMissing
 from app.routing.recognition import FindAlias, Recogniser
-from app.routing.resolution import MAX_TEXT, Resolution, RoutingQuery, words_of
+from app.routing.resolution import MAX_TEXT, POLICY_VERSION, Resolution, RoutingQuery, words_of
 from app.wiring import Services
 
 __all__ = ["load_sandbox_directory", "prepare", "resolve"]  # whoever sets a service up asks here too
@@ -83,7 +83,13 @@ def resolve_many(services: Services, session: Session, queries: Sequence[Routing
 
 
 def current_recogniser(services: Services, session: Session) -> Recogniser:
-    """Directory, model and aliases in force today. Raises DirectoryMissing."""
+    """Directory, model and aliases in force today, for many questions of one transaction.
+
+    Ask with all that is known, `RoutingQuery(bank_text, clearing_code, account=…, payee=name, amount_minor=…)`: the
+    account votes for the bank, the payee's name may have the city, the amount (fen) sets how sure an automatic answer
+    must be. Only `branch` of a resolution may be paid to; `bank` may be sure where the branch is not. Raises
+    DirectoryMissing; its kind DirectoryPreparing passes within seconds.
+    """
     directory, model = current_directory(services, session), trained.current_model(services, session)
     return Recogniser(directory, model, services.settings.home_bank, _aliases_at(session, services.clock()))
 
@@ -192,6 +198,8 @@ def replay(services: Services, session: Session, decision_id: str) -> Replayed:
     decision = session.get(RoutingDecision, decision_id)
     if decision is None:
         raise NotFound("no such decision")
+    if decision.policy_version != POLICY_VERSION:
+        raise NotFound(f"decided by the rules {decision.policy_version}; this program has {POLICY_VERSION}")
     directory = directory_as_known(
         services, session, decision.directory_version, decision.directory_digest, decision.asked_at
     )

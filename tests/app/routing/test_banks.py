@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.routing.banks import BANKS, SHARED_PREFIXES, find_bank_of_prefix, find_banks
+from app.routing.banks import BANKS, SHARED_PREFIXES, BankLexicon, find_bank_of_prefix, find_banks, named_bank
 from app.routing.normalise import normalise
 
 DATA = Path(__file__).parents[3] / "../shared/data/cnaps_branches.csv"
@@ -53,6 +53,13 @@ def test_one_bank_is_found(text: str, bank_id: str) -> None:
 )
 def test_no_bank_is_guessed(text: str) -> None:
     assert find_banks(normalise(text)).bank is None
+
+
+def test_a_county_or_a_cooperative_in_the_text_is_no_second_bank() -> None:
+    assert find_banks(normalise("兴业县交行兴业县支行")).named == (find_banks("交通银行").bank,)
+    rural = [named_bank("402", name) for name in ("错那农村商业银行", "武平农村信用社")]
+    found = BankLexicon([*BANKS, *rural]).find("错那农商银行武平信用社")
+    assert (found.bank, found.rest) == (rural[0], "|武平信用社")
 
 
 def test_the_table_is_consistent() -> None:

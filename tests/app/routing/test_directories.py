@@ -9,6 +9,7 @@ from app.problems import Conflict, InvalidInput, NotAllowed
 from app.routing import directories, service
 from app.routing.clearing_code import check_digit
 from app.routing.directories import OFFICIAL
+from app.routing.models import DirectoryVersion
 from app.routing.problems import DirectoryMissing
 from app.routing.recognition import RoutingQuery
 from app.settings import RunProfile
@@ -37,9 +38,12 @@ SECOND = f"""行号,行名,城市,省份
 
 def load(services: Services, text: str, on: date, *, accept_losses: bool = True) -> directories.Imported:
     with services.transaction() as session:
-        return directories.import_directory(
+        done = directories.import_directory(
             services, session, text.encode(), effective_on=on, accept_losses=accept_losses
         )
+    with services.reading() as session:
+        directories.open_directory(services, session, session.get_one(DirectoryVersion, done.version))
+    return done
 
 
 def names(services: Services, on: date) -> dict[str, str]:
@@ -106,6 +110,7 @@ def test_a_list_of_renames_adds_former_names_once(services: Services) -> None:
     with services.transaction() as session:
         added, unknown = directories.import_renames(services, session, renames)
         again, _ = directories.import_renames(services, session, renames)
+    directories.prepare(services)
     assert (added, again) == (2, 0)
     assert {fault.reason for fault in unknown} == {"name-not-in-directory", "date"}
     with services.reading() as session:

@@ -78,6 +78,14 @@ def test_a_decision_is_given_again_and_keeps_no_account_number(sandboxed: Servic
     assert replayed.again["reasons"] == list(resolution.reasons)
 
 
+def test_a_decision_by_other_rules_is_not_called_different(sandboxed: Services) -> None:
+    resolution = ask_on_record(sandboxed, VAGUE)
+    with sandboxed.transaction() as session:
+        session.get_one(RoutingDecision, resolution.decision_id).policy_version = "routing-0"
+    with pytest.raises(NotFound, match="routing-0"), sandboxed.reading() as session:
+        service.replay(sandboxed, session, str(resolution.decision_id))
+
+
 def test_an_unknown_decision_is_not_replayed(sandboxed: Services) -> None:
     with pytest.raises(NotFound), sandboxed.reading() as session:
         service.replay(sandboxed, session, "0" * 26)
