@@ -113,7 +113,7 @@ def single(payer: Payer, place: int) -> Document:
     amount = 100 + place % 900
     if place % 2:
         ending = "0001" if place % 50 == 1 else "1234"
-        payee = {"name": "李四", "account": f"621700001000{ending}", "clearing_code": payer.clearing_code}
+        payee = {"name": "李四", "account": f"120202020990{ending}", "clearing_code": payer.clearing_code}
         amount += 50_000_00 if place % 20 == 3 else 0  # more than IBPS takes
     return {
         "instruction_id": f"P-{new_id()}",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar
@@ -31,7 +32,7 @@ _PARSER = ParserConfig(
 
 def to_xml(document: Any, kind: str) -> bytes:
     """A document of pyiso20022 as UTF-8 XML. Raises MessageRefused where it is none that the schema allows."""
-    verify_facets(document, "")
+    verify_facets(document)
     return write(document, NAMESPACE + kind)
 
 
@@ -78,58 +79,94 @@ def from_tree(root: etree._Element, kind: type[T]) -> T:
         document = XmlParser(context=_CONTEXT, config=_PARSER).parse(root, kind)
     except (ParserError, ConverterWarning, ValueError, TypeError) as exc:
         raise MessageRefused("not-in-schema", type(exc).__name__) from exc
-    verify_facets(document, "")
+    verify_facets(document)
     return document
 
 
-def verify_facets(value: Any, path: str) -> None:
+def verify_facets(document: Any) -> None:
     """The facets of the schema (required, lengths, patterns, digits), which xsdata keeps but does not enforce.
 
     Raises MessageRefused with the path of the first fault.
     """
-    for name, metadata, may_be_none in _facets(type(value)):  # type: ignore[arg-type] # a class is hashable
-        member = getattr(value, name)
-        if member is None and may_be_none:
-            continue
-        here = f"{path}/{metadata.get('name', name)}"
-        members = member if isinstance(member, list) else [member]
-        if len(members) < metadata.get("min_occurs", 0) or len(members) > metadata.get("max_occurs", len(members)):
-            raise MessageRefused("wrong-number-of-elements", here)
-        for each in members:
-            if each is None:
-                if metadata.get("required"):
-                    raise MessageRefused("missing", here)
-            elif is_dataclass(each):
-                verify_facets(each, here)
-            else:
-                _verify_facet(each, metadata, here)
+    members = _members(type(document))  # type: ignore[arg-type] # a class is hashable
+    _verify(document, members or (), ())
 
 
-def _verify_facet(value: Any, metadata: Any, here: str) -> None:
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """One field of a class, with what its schema says of it."""
+
+    field: str
+    name: str
+    required: bool
+    least: int
+    most: int | None
+    facets: Mapping[str, Any]
+
+
+def _verify(value: Any, members: tuple[_Member, ...], path: tuple[str, ...]) -> None:
+    for member in members:
+        found = getattr(value, member.field)
+        if isinstance(found, list):
+            if len(found) < member.least or (member.most is not None and len(found) > member.most):
+                raise MessageRefused("wrong-number-of-elements", _place(path, member))
+            for each in found:
+                _verify_one(each, member, path)
+        elif found is not None:
+            _verify_one(found, member, path)
+        elif member.required:
+            raise MessageRefused("missing", _place(path, member))
+
+
+def _verify_one(value: Any, member: _Member, path: tuple[str, ...]) -> None:
+    inner = _members(type(value))  # type: ignore[arg-type] # a class is hashable
+    if inner is not None:
+        _verify(value, inner, (*path, member.name))
+        return
+    reason = None
     if isinstance(value, str):
-        if not metadata.get("min_length", 0) <= len(value) <= metadata.get("max_length", len(value)):
-            raise MessageRefused("wrong-length", here)
-        pattern = metadata.get("pattern")
-        if pattern is not None and re.fullmatch(pattern, value) is None:
-            raise MessageRefused("wrong-form", here)
+        reason = _text_fault(value, member.facets)
     elif isinstance(value, Decimal):
-        if not value.is_finite():
-            raise MessageRefused("wrong-number", here)
-        _, digits, exponent = value.as_tuple()
-        places = max(0, -int(exponent))
-        whole = max(len(digits) + int(exponent), 0)
-        if places > metadata.get("fraction_digits", places) or whole + places > metadata.get("total_digits", 18):
-            raise MessageRefused("wrong-number", here)
-        if "min_inclusive" in metadata and value < metadata["min_inclusive"]:
-            raise MessageRefused("wrong-number", here)
+        reason = "wrong-number" if _is_wrong_number(value, member.facets) else None
+    if reason is not None:
+        raise MessageRefused(reason, _place(path, member))
+
+
+def _text_fault(value: str, facets: Mapping[str, Any]) -> str | None:
+    if not facets.get("min_length", 0) <= len(value) <= facets.get("max_length", len(value)):
+        return "wrong-length"
+    pattern = facets.get("pattern")
+    return "wrong-form" if pattern is not None and re.fullmatch(pattern, value) is None else None
+
+
+def _is_wrong_number(value: Decimal, facets: Mapping[str, Any]) -> bool:
+    if not value.is_finite():
+        return True
+    _, digits, exponent = value.as_tuple()
+    places = max(0, -int(exponent))
+    whole = max(len(digits) + int(exponent), 0)
+    if places > facets.get("fraction_digits", places) or whole + places > facets.get("total_digits", 18):
+        return True
+    return "min_inclusive" in facets and value < facets["min_inclusive"]
+
+
+def _place(path: tuple[str, ...], member: _Member) -> str:
+    return "".join(f"/{name}" for name in (*path, member.name))
 
 
 @cache
-def _facets(kind: type) -> tuple[tuple[str, Any, bool], ...]:
-    """(field, its facets, whether nothing is a good value) of a class."""
+def _members(kind: type) -> tuple[_Member, ...] | None:
+    """The fields of a class of pyiso20022; None where the value is text or a number itself."""
     if not is_dataclass(kind):
-        return ()
-    return tuple((each.name, each.metadata, not each.metadata.get("required")) for each in fields(kind))
+        return None
+    found = []
+    for each in fields(kind):
+        facets = each.metadata
+        required, most = facets.get("required", False), facets.get("max_occurs")
+        found.append(
+            _Member(each.name, facets.get("name", each.name), required, facets.get("min_occurs", 0), most, facets)
+        )
+    return tuple(found)
 
 
 def _verify_size(root: etree._Element) -> None:
