@@ -13,11 +13,11 @@ from cryptography import x509
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from contracts import der
+from contracts.proven_times import stored_revocation
 from contracts.revisions import read
 from contracts.signed_data import OpenedSignedData, open_signed_data, timestamp_of
 from contracts.signing import pyhanko_errors
 from contracts.typesetting import typesetter
-from contracts.validation import stored_revocation
 from pki.binding import SignatureBinding, get_signature_binding
 from pki.errors import InvalidBinding
 

@@ -11,7 +11,7 @@ from cryptography import exceptions, x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, Hash, HashAlgorithm
 
-from contracts.der import Element, elements
+from contracts.der import OID, Element, elements
 from contracts.findings import Finding, failed
 from contracts.report import SubIndication
 
@@ -34,10 +34,10 @@ _NULL = b"\x05\x00"
 
 def digest_name(algorithm: Element) -> str:
     """The name of an AlgorithmIdentifier's digest (parameters NULL or absent). Raises Finding."""
-    oid, *parameters = elements(algorithm.content)
-    if oid.content not in _DIGESTS or [p.whole for p in parameters] not in ([], [_NULL]):
+    oid, parameters = _identifier(algorithm)
+    if oid not in _DIGESTS or parameters not in ([], [_NULL]):
         raise _unaccepted("the digest algorithm is not accepted")
-    return _DIGESTS[oid.content]
+    return _DIGESTS[oid]
 
 
 def digest_of(data: bytes, name: str) -> bytes:
@@ -49,16 +49,16 @@ def digest_of(data: bytes, name: str) -> bytes:
 
 def check_value(certificate: x509.Certificate, algorithm: Element, digest: str, value: bytes, data: bytes) -> None:
     """Raises Finding unless `value` is this certificate's signature over `data`."""
-    oid, *parameters = elements(algorithm.content)
+    oid, parameters = _identifier(algorithm)
     key = certificate.public_key()
     try:
-        if isinstance(key, ec.EllipticCurvePublicKey) and oid.content in _ECDSA_WITH:
+        if isinstance(key, ec.EllipticCurvePublicKey) and oid in _ECDSA_WITH:
             if key.curve.name not in _CURVES or parameters:
                 raise _unaccepted("the curve, or its parameters, are not accepted")
-            key.verify(value, data, ec.ECDSA(HASHES[_ECDSA_WITH[oid.content]]()))
+            key.verify(value, data, ec.ECDSA(HASHES[_ECDSA_WITH[oid]]()))
         elif isinstance(key, rsa.RSAPublicKey):
             _check_rsa(key, algorithm, digest, value, data)
-        elif isinstance(key, ed25519.Ed25519PublicKey) and oid.content == _ED25519 and not parameters:
+        elif isinstance(key, ed25519.Ed25519PublicKey) and oid == _ED25519 and not parameters:
             key.verify(value, data)
         else:
             raise _unaccepted("the signature algorithm is not accepted")
@@ -67,10 +67,10 @@ def check_value(certificate: x509.Certificate, algorithm: Element, digest: str, 
 
 
 def _check_rsa(key: rsa.RSAPublicKey, algorithm: Element, digest: str, value: bytes, data: bytes) -> None:
-    oid, *parameters = elements(algorithm.content)
+    oid, parameters = _identifier(algorithm)
     if not MINIMUM_RSA_BITS <= key.key_size <= 8192:
         raise _unaccepted("the RSA key is too short, or too long to be of use")
-    if oid.content == _RSA_PSS:
+    if oid == _RSA_PSS:
         chosen = algos.SignedDigestAlgorithm.load(algorithm.whole, strict=True)["parameters"]
         hashed, mask = chosen["hash_algorithm"], chosen["mask_gen_algorithm"]
         name = hashed["algorithm"].native
@@ -79,10 +79,18 @@ def _check_rsa(key: rsa.RSAPublicKey, algorithm: Element, digest: str, value: by
         mgf = padding.MGF1(HASHES[mask["parameters"]["algorithm"].native]())
         key.verify(value, data, padding.PSS(mgf, chosen["salt_length"].native), HASHES[name]())
         return
-    name = digest if oid.content == _RSA_ENCRYPTION else _RSA_WITH.get(oid.content, "")
-    if name not in HASHES or [p.whole for p in parameters] not in ([], [_NULL]):
+    name = digest if oid == _RSA_ENCRYPTION else _RSA_WITH.get(oid, "")
+    if name not in HASHES or parameters not in ([], [_NULL]):
         raise _unaccepted("the signature algorithm is not accepted")
     key.verify(value, data, padding.PKCS1v15(), HASHES[name]())
+
+
+def _identifier(algorithm: Element) -> tuple[bytes, list[bytes]]:
+    """Object identifier and parameters (whole elements) of an AlgorithmIdentifier. Raises Finding."""
+    oid, *parameters = elements(algorithm.content)
+    if oid.tag != OID:
+        raise _unaccepted("an algorithm is named by no object identifier")
+    return oid.content, [parameter.whole for parameter in parameters]
 
 
 def _unaccepted(explanation: str) -> Finding:

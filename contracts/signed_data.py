@@ -127,6 +127,8 @@ def _open(data: bytes) -> OpenedSignedData:
 def _token(unsigned_attributes: bytes) -> bytes:
     """Of the unsigned attributes only the signature time stamp is known, and it stands there once."""
     attribute, *others = elements(unsigned_attributes)
+    if attribute.tag != der.SEQUENCE:
+        raise ValueError("an attribute")
     kind, values = elements(attribute.content, der.OID, der.SET)
     if others or kind.content != _TIMESTAMP_TOKEN:
         raise Finding(SubIndication.SIG_CONSTRAINTS_FAILURE, "unsigned attributes that nobody vouches for")

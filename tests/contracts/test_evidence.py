@@ -16,8 +16,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from contracts import der
 from contracts.consent import ConsentWording, get_wording
 from contracts.container import MANIFEST, canonical_json, pack, unpack
+from contracts.der import elements
 from contracts.errors import InvalidEvidence
 from contracts.evidence import build_bundle, verify_bundle
 from contracts.evidence_report import render_report
@@ -324,6 +326,26 @@ def test_a_digest_has_one_form(bundle, verifier, hierarchy, root_sha256, head, n
         list(verifier.examine(pack(parts), root_sha256, head))
     with pytest.raises(InvalidEvidence):
         verify_bundle(pack(parts), [hierarchy.root.certificate], now)
+
+
+def with_unused_bits(certificate):
+    """The same certificate or CRL, whose signature says that its last bit does not count."""
+    (outer,) = elements(certificate, der.SEQUENCE)
+    *_, bits = elements(outer.content)
+    place = len(certificate) - len(bits.content)
+    return certificate[:place] + b"\1" + certificate[place + 1 :]
+
+
+@pytest.mark.parametrize("folder", ["certificates/", "revocation/"])
+def test_unused_bits_are_vouched_for_by_nobody(bundle, verifier, hierarchy, root_sha256, head, now, folder):
+    """X.690 §11.2.1 wants them zero; parsers that take the octet for granted accept the rest as it was."""
+    parts = {name: data for name, data in unpack(bundle).items() if name != MANIFEST}
+    for name in [name for name in parts if name.startswith(folder)]:
+        forged = pack({**parts, name: with_unused_bits(parts[name])})
+        with pytest.raises(InvalidEvidence):
+            verify_bundle(forged, [hierarchy.root.certificate], now)
+        with pytest.raises(Exception):  # noqa: B017, PT011 - where the last bit is set, the parser refuses it
+            list(verifier.examine(forged, root_sha256, head))
 
 
 def renamed(evidence, place, name):

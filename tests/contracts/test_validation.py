@@ -1,5 +1,6 @@
 """Validation accepts what signing makes, as other readers do, and nothing that was changed."""
 
+import os
 import random
 import re
 import shutil
@@ -146,6 +147,28 @@ def test_no_flipped_bit_is_accepted(contract, hierarchy, now, records):
         changed = bytearray(pdf)
         changed[offset] ^= 1 << chance.randrange(8)
         assert validate(bytes(changed), hierarchy.trust, now, revocation=records).verdict is not Verdict.VALID, offset
+
+
+def test_proof_no_octet_of_the_signature_is_free(contract, hierarchy, now, records):
+    """Tags and lengths too: every 40th octet, or each with YUNLIAN_PROOF=full."""
+    pdf = contract.once
+    start, end = contents_range(pdf)
+    cms_end = start + len(pdf[start : end - 1].rstrip(b"0"))
+    accepted = []
+    for place in range(start + 1, cms_end, 1 if os.environ.get("YUNLIAN_PROOF") == "full" else 80):
+        changed = bytearray(pdf)
+        changed[place] ^= 1  # the other digit, never the other case of a letter
+        if validate(bytes(changed), hierarchy.trust, now, revocation=records).verdict is Verdict.VALID:
+            accepted.append(place)
+    assert accepted == []
+
+
+def test_an_algorithm_is_named_by_an_object_identifier(contract, hierarchy, now, records):
+    pdf = contract.once
+    place = pdf.lower().rindex(b"300a06082a8648ce3d040302")  # ecdsa-with-SHA256 in the time stamp's SignerInfo
+    changed = pdf[: place + 4] + b"1608" + pdf[place + 8 :]
+    report = validate(changed, hierarchy.trust, now, revocation=records)
+    assert report.verdict is not Verdict.VALID
 
 
 @pytest.mark.parametrize("rest", [b"\n", b"%comment\n", b"%%EOF\n", bytes(4)])

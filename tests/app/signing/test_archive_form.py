@@ -13,9 +13,10 @@ from pyhanko.sign.validation.dss import DocumentSecurityStore
 from app.certificates.published import current_crl
 from app.wiring import Services
 from contracts.changes import Changes
+from contracts.proven_times import stored_revocation
 from contracts.report import Level, RevocationSource, Verdict
 from contracts.revisions import read
-from contracts.validation import stored_revocation, validate
+from contracts.validation import validate
 from pki.authority import ROOT_NAME
 from tests.app.signing.conftest import Archive
 
