@@ -19,6 +19,7 @@ from app.compliance.strangers import validate_document
 from app.compliance.subindications import SUB_INDICATIONS
 from app.identity import persons
 from app.identity.problems import PersonForgotten
+from app.journal import JournalEntry
 from app.problems import Problem
 from app.proofing.models import FaceCheck
 from app.signing import service as signing
@@ -80,6 +81,7 @@ def verify(services: Services, session: Session, contract_id: str) -> Verificati
             SUB_INDICATIONS.get(report.sub_indication, "") if report.sub_indication is not None else "",
         ),
         *_bindings(session, contract, report),
+        *_pictures_shown(session, contract),
         *(_assurance(session, signature) for signature in signing.list_signatures(session, contract_id)),
         _in_journal(services, session, contract),
     ]
@@ -174,6 +176,26 @@ def _bindings(session: Session, contract: Contract, report: SignatureReport) -> 
                 Finding(f"签名绑定的{zh}与记录一致", f"The signature binds the recorded {en}", good, expected or "")
             )
     return findings
+
+
+def _pictures_shown(session: Session, contract: Contract) -> list[Finding]:
+    """The page pictures that each party was shown are those that the journal recorded at that moment."""
+    presented = select(JournalEntry).where(
+        JournalEntry.subject == contract.id, JournalEntry.kind == "contract-presented"
+    )
+    journaled = {(entry.actor, entry.body.get("pictures_sha256")) for entry in session.scalars(presented)}
+    persons_of = {party.party_id: party.person_id for party in contract.parties}
+    return [
+        Finding(
+            "签署人所见页面图像的摘要与日志一致",
+            "The pictures of the pages that were shown are those in the journal",
+            (persons_of[party.party_id], digest) in journaled,
+            digest,
+        )
+        for party in rules.from_dict(contract.ceremony).parties
+        if party.pictures
+        for digest in [signing.digest_of_pictures(party.pictures)]
+    ]
 
 
 def _assurance(session: Session, signature: Signature) -> Finding:

@@ -181,12 +181,13 @@ def test_other_bytes_in_the_store_are_found(archive: Archive, services: Services
 def test_changed_rows_are_found(archive: Archive, services: Services) -> None:
     contract_id, good = archive.ceremony.contract_id, archive.ceremony.contract
     [party] = good.ceremony["parties"]
-    for member, expected in (
-        ("face_root", "The signature binds the recorded face evidence"),
-        ("consent_sha256", "The signature binds the recorded consent wording"),
-        ("presented_sha256", "The signature binds the recorded document read"),
+    for member, forgery, expected in (
+        ("face_root", "0" * 64, "The signature binds the recorded face evidence"),
+        ("consent_sha256", "0" * 64, "The signature binds the recorded consent wording"),
+        ("presented_sha256", "0" * 64, "The signature binds the recorded document read"),
+        ("pictures", ["0" * 64], "The pictures of the pages that were shown are those in the journal"),
     ):
-        forged = {**good.ceremony, "parties": [{**party, member: "0" * 64}]}
+        forged = {**good.ceremony, "parties": [{**party, member: forgery}]}
         tamper(services, update(Contract).values(ceremony=forged))
         assert findings(services, contract_id) == [expected]
     assert "核验未通过" in archive.verified()
