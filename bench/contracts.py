@@ -3,7 +3,8 @@
     python bench/contracts.py [--quick] [--json]
 
 Prints a table and ends with 1 when a bar is missed. CPU time of this process (all its threads), the least of three
-medians; the last line is the 95th percentile of whole contracts one after the other, each with a seal drawn anew. The
+medians; the last lines are the 95th percentile of whole contracts, two at a time on two cores, each with its seals
+drawn anew, by CPU and by the clock on the wall, which is what whoever waits sees. The
 document is the product service agreement with its embedded fonts (150 kB); keys are loaded, time stamps come from the
 embedded authority. Our B-B signature does what a person's does: binding, seal, fields prepared.
 """
@@ -13,10 +14,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import multiprocessing
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
@@ -38,13 +41,18 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from contracts import cms, seals
 from contracts.archive import archive
 from contracts.binding import SignatureBinding
+from contracts.edge_seal import paint_edge_seals
 from contracts.render import render
 from contracts.report import Verdict
 from contracts.signing import PendingSignature, begin_signature, fill_contents, finish_signature, prepare_document
 from contracts.validation import validate
-from tests.contracts.conftest import ENTERPRISE_USCC, NOW, TERMS, Hierarchy, nothing_revoked
+from tests.contracts.conftest import BANK_USCC, ENTERPRISE_USCC, NOW, TERMS, Hierarchy, nothing_revoked
 
 TEMPLATE = "product-service-agreement"
+
+
+CORES = 2
+"""How many contracts are made at once: the bar by the clock is one of two cores."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,11 @@ class Bench:
         self.certificate, self.key = self.house.signer(self.binding)
         name = TERMS["enterprise"]
         self.seal = seals.company_and_person_seal(name["name"], ENTERPRISE_USCC, name["legal_representative"])
-        self.crls = self.house.crls()
+        self.archived_with = {
+            "certificates": self.house.authorities,
+            "crls": self.house.crls(),
+            "ocsp_responses": self.house.ocsp(self.house.seal, self.house.timestamp_certificate),
+        }
         self.signed = self.sign_b_b()
         self.stock_key = self._stock_signer(self.key, self.certificate)
         rsa_key = rsa.generate_private_key(65537, 2048)
@@ -121,23 +133,24 @@ class Bench:
         return finish_signature(pending, value, self.house.timestamps)
 
     def sign_b_lta(self) -> bytes:
-        return archive(self.sign_b_t(), self.house.timestamps, certificates=self.house.authorities, crls=self.crls)
+        return archive(self.sign_b_t(), self.house.timestamps, **self.archived_with)
 
     def validate(self, pdf: bytes) -> None:
         report = validate(pdf, self.house.trust, NOW, revocation=nothing_revoked)
         assert report.verdict is Verdict.VALID, report.explanation
 
     def whole(self, number: int) -> None:
-        """Render, prepare, sign with a seal of its own, archive, validate."""
+        """Render, seal across the edges, prepare, sign with a seal of its own, archive, validate."""
         rendered = render(TEMPLATE, {**TERMS, "contract_number": f"YL-2026-{number:06d}"})
-        prepared = prepare_document(rendered.pdf, rendered.places)
+        across = seals.company_seal(f"第{number}号测试银行", BANK_USCC)
+        prepared = prepare_document(paint_edge_seals(rendered.pdf, across), rendered.places)
         binding = SignatureBinding(bytes(32), bytes(32), bytes.fromhex(self._sha256(prepared)))
         certificate, key = self.house.signer(binding)
         seal = seals.company_and_person_seal(f"第{number}号测试有限公司", ENTERPRISE_USCC, "张三")
         pending = begin_signature(prepared, self.field, certificate, self.house.signer_chain, binding, seal, at=NOW)
         value = cms.sign_attributes(key, certificate, pending.signed_attributes)
         signed = finish_signature(pending, value, self.house.timestamps)
-        self.validate(archive(signed, self.house.timestamps, certificates=self.house.authorities, crls=self.crls))
+        self.validate(archive(signed, self.house.timestamps, **self.archived_with))
 
     # --- stock pyHanko ---
 
@@ -190,13 +203,29 @@ def measure(quick: bool) -> list[Figure]:
         Figure("validate B-B, stock pyHanko", milliseconds(bench.stock_validate, stock_rounds)),
         Figure("validate B-LTA", milliseconds(lambda: bench.validate(archived), rounds)),
     ]
-    times = []
-    for number in range(12 if quick else 100):
-        started = time.process_time()
+    with ProcessPoolExecutor(CORES, multiprocessing.get_context("spawn")) as pool:  # threads survive no fork
+        both = [pool.submit(whole_times, 12 if quick else 100) for _ in range(CORES)]
+        cpu, wall = zip(*(pair for one in both for pair in one.result()), strict=True)
+    whole = "render, seal, sign B-LTA, validate: p95"
+    return [
+        *figures,
+        Figure(f"{whole}, CPU", _p95(cpu)),
+        Figure(f"{whole}, by the clock", _p95(wall), 300),
+    ]
+
+
+def whole_times(rounds: int) -> list[tuple[float, float]]:
+    """(CPU, wall clock) in milliseconds of each whole contract, after two that warm up; one of CORES at once."""
+    bench, times = Bench(), []
+    for number in range(rounds + 2):
+        started, cpu_started = time.perf_counter(), time.process_time()
         bench.whole(number)
-        times.append((time.process_time() - started) * 1000)
-    whole = sorted(times[2:])[int(0.95 * len(times[2:]))]
-    return [*figures, Figure("render, seal, sign B-LTA, validate: p95", whole, 300)]
+        times.append(((time.process_time() - cpu_started) * 1000, (time.perf_counter() - started) * 1000))
+    return times[2:]
+
+
+def _p95(values: Sequence[float]) -> float:
+    return sorted(values)[int(0.95 * len(values))]
 
 
 def main() -> int:
@@ -210,7 +239,7 @@ def main() -> int:
     else:
         for figure in figures:
             bar = "" if figure.bar is None else f"   at most {figure.bar:g}" + ("   MISSED" if figure.missed else "")
-            print(f"{figure.name:42}{figure.value:10.1f} ms{bar}")
+            print(f"{figure.name:54}{figure.value:10.1f} ms{bar}")
     return int(any(figure.missed for figure in figures))
 
 
