@@ -151,3 +151,29 @@ def test_a_file_without_branches_is_refused(services: Services, text: str) -> No
 def test_no_directory_is_said(services: Services) -> None:
     with pytest.raises(DirectoryMissing), services.reading() as session:
         directories.current_directory(services, session)
+
+
+def test_a_decision_is_given_again_when_names_and_directory_have_changed_since(
+    services: Services, clock: FakeClock
+) -> None:
+    load(services, FIRST, TODAY)
+    query = RoutingQuery("建行杭州西湖支行")
+    with services.transaction() as session:
+        found = service.resolve(services, session, query)
+        [decided] = service.record(services, session, [(query, found)], "app-1")
+    assert decided.decision_id is not None
+    clock.advance(timedelta(days=1))
+    renames = (
+        "date,old_name,new_name\n2025-05-13,中国建设银行股份有限公司杭州断桥支行,中国建设银行股份有限公司杭州西湖支行\n"
+    )
+    with services.transaction() as session:
+        directories.import_renames(services, session, renames.encode())
+    load(services, SECOND, LATER)
+    clock.advance(timedelta(days=7))
+    with services.reading() as session:
+        assert service.replay(services, session, decided.decision_id).is_same
+        today = service.resolve(services, session, query)
+        then = service.resolve_on(services, session, query, TODAY)
+    assert (today.directory_version, then.directory_version) == (f"official-{LATER}", f"official-{TODAY}")
+    assert today.candidates[0].former is not None
+    assert then.candidates[0].former is None

@@ -74,6 +74,8 @@ def test_an_exact_name_is_automatic(text: str, name: str) -> None:
         ("😀😀😀", Decision.UNKNOWN, "empty-text"),
         ("\x00\x1b[2J", Decision.UNKNOWN, "no-bank-named"),
         ("工", Decision.UNKNOWN, "text-too-short"),
+        ("Сбербанк Αθήνα", Decision.UNKNOWN, "empty-text"),
+        ("工行スバル苏州 بنك", Decision.CONFIRM, "branch-missing"),
         ("行" * 10_000, Decision.UNKNOWN, "text-too-long"),
         ("6222020200112233", Decision.UNKNOWN, "digits-only"),
         ("'; DROP TABLE payments; --", Decision.UNKNOWN, "no-bank-named"),
