@@ -31,7 +31,8 @@ from app.oauth.authorizations import get_standing_cached
 from app.payments.channel_models import OutboxItem
 from app.payments.messages import PaymentDocument
 from app.payments.taking import Order, Taken, take
-from bench.payments import Result, World, found_world, postgresql, print_line
+from bench._payments_world import World, found_world, postgresql
+from bench.payments import Result, print_line
 
 GROUP = 250
 
@@ -87,7 +88,8 @@ def program(environment: Mapping[str, str], *command: str) -> Iterator[None]:
 def measure(*, quick: bool) -> Iterator[Result]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        world = found_world(folder, stack.enter_context(postgresql()))
+        url, _ = stack.enter_context(postgresql())
+        world = found_world(folder, url)
         with socket.create_server(("localhost", 0)) as free:
             clearing = f"http://localhost:{free.getsockname()[1]}"
         environment = world.environment | {"YUNLIAN_CLEARING_URL": clearing}

@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from app.identity.models import Account, Role, Tenant
 from app.identity.problems import InvalidCredentials
 from app.payments import approvals, second_approver
 from app.payments.approvals import LONGEST
 from app.payments.lifecycle import State
+from app.payments.models import DailyUse
 from app.payments.problems import HeldNoLonger, OwnAuthorization
 from app.payments.risk_lists import add
 from app.problems import NotFound
@@ -19,7 +21,7 @@ from app.wiring import Services
 from tests.app.identity.people import People
 from tests.app.payments.standing import record_authorization
 from tests.app.payments.test_service import balance
-from tests.app.payments.world import OPENING, PAYER, SUPPLIER, Bank, payment
+from tests.app.payments.world import OPENING, PAYER, STRANGER, SUPPLIER, Bank, payment
 from tests.conftest import FakeClock
 
 
@@ -75,6 +77,20 @@ def test_whoever_granted_the_authorization_may_refuse_and_not_approve(office: Of
     assert office.decide(office.granter, approve=False) is State.REJECTED
     assert balance(office.bank, PAYER) == OPENING
     assert office.bank.status(instruction_id="P-1").body["reasons"] == ["hold-refused"]
+
+
+def test_what_is_not_paid_after_all_uses_nothing_of_the_days_limit(office: Office, services: Services) -> None:
+    def used() -> int:
+        with services.reading() as session:
+            return session.scalars(select(DailyUse.used_minor)).one()
+
+    assert used() == 1_000_00  # while it waits
+    assert office.decide(office.colleague, approve=False) is State.REJECTED
+    assert used() == 0
+    office.bank.pay(
+        payment(instruction_id="P-2", amount_minor=7, payee={"account": STRANGER, "name": "别家企业有限公司"})
+    )
+    assert used() == 7
 
 
 def test_it_is_decided_once(office: Office, clock: FakeClock) -> None:

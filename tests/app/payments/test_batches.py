@@ -1,5 +1,7 @@
 """Batches and payrolls: every item has its own result, and a bad one keeps no other from being paid."""
 
+import os
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from app.payments.models import PaymentBatch, PaymentInstruction
 from app.payments.reconcile import reconcile
 from app.problems import Conflict, NotFound
 from tests.app.payments.world import OPENING, PAYER, STRANGER, SUPPLIER, Bank, payment
+
+MANY = MAX_ITEMS if os.environ.get("YUNLIAN_PROOF") == "full" else 2 * CHUNK + 7
 
 
 def item(number: int, **changes: Any) -> dict[str, Any]:
@@ -84,6 +88,16 @@ def test_a_bad_item_says_why_and_the_others_go_through(bank: Bank) -> None:
     assert results[5]["reasons"] == ["payee-name-differs"]
     assert results[6]["code"] == "limit-exceeded"
     assert balance(bank, PAYER) == OPENING - 300
+
+
+def test_proof_one_bad_item_of_ten_thousand_keeps_no_other_from_being_paid(bank: Bank) -> None:
+    items = [item(number, amount_minor=1) for number in range(MANY)]
+    bad = MANY - 3
+    items[bad] = item(bad, amount_minor=0)
+    results = pay(bank, batch(items))["results"]
+    assert Counter(result["state"] for result in results) == {"settled": MANY - 1, "refused": 1}
+    assert results[bad]["faults"] == [{"pointer": f"/items/{bad}/amount_minor", "reason": "not-positive"}]
+    assert balance(bank, PAYER) == OPENING - (MANY - 1)
 
 
 @pytest.mark.parametrize(
