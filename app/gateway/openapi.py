@@ -45,6 +45,7 @@ _REFUSALS = {
     401: "token, DPoP proof or message signature",
     403: "certificate, authorization or limit",
     404: "no such thing, or not this enterprise's",
+    408: "the body took more than a minute",
     409: "replayed, or another document under the same name",
     413: "more than 256 KiB",
     422: "content or document",
