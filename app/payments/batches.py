@@ -8,19 +8,20 @@ next (the same document again, or the job) goes on at the first item that was no
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from app.db import new_id
 from app.gateway.answers import GatewayAnswer
+from app.gateway.documents import compact
 from app.oauth.authorizations import StandingAuthorization, get_standing_cached
 from app.payments import ledger
 from app.payments.instructions import signed_request
@@ -38,12 +39,21 @@ CHUNK = 250  # items of one transaction: some tens of milliseconds, in which nob
 MAX_BATCH = 4 * 1024 * 1024  # octets of the document
 ABANDONED = timedelta(seconds=30)  # after which the job goes on where a process ended
 _OK = 200
+_WITHOUT_DOCUMENT = (defer(PaymentBatch.document),)
 
 Result = dict[str, Any]
 
 
-def receive(services: Services, session: Session, verified: VerifiedRequest) -> str:
-    """Make a batch durable; gives its id. The same document again gives the same.
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A batch that is durable: the bank's reference, and what its document says."""
+
+    reference: str
+    document: BatchDocument
+
+
+def receive(services: Services, session: Session, verified: VerifiedRequest) -> Received:
+    """Make a batch durable. The same document again gives the same.
 
     Raises InvalidDocument (the batch as a whole), Conflict (another document under this name), NotFound (the account).
     """
@@ -75,19 +85,25 @@ def receive(services: Services, session: Session, verified: VerifiedRequest) -> 
         services.journal.append(
             session, "payment-batch", subject=str(row["id"]), actor=verified.application_id, body=body
         )
-        return str(row["id"])
+        return Received(str(row["id"]), document)
     earlier = _find(session, tenant_id, document.batch_id)
     if earlier is None or earlier.document_sha256 != verified.document_sha256:
         raise Conflict("the batch_id names a different document")
-    return earlier.id
+    return Received(earlier.id, document)
 
 
-def work(services: Services, reference: str, authorization: StandingAuthorization) -> None:
-    """Take all items that were not taken yet, chunk by chunk; several processes may try at once."""
-    document: BatchDocument | None = None
+def work(
+    services: Services, reference: str, authorization: StandingAuthorization, document: BatchDocument | None = None
+) -> None:
+    """Take all items that were not taken yet, chunk by chunk; several processes may try at once.
+
+    The document is read from the database where it is not given, and once only: it may have megabytes.
+    """
     while True:
         with services.transaction() as session:
-            batch = session.get_one(PaymentBatch, reference, with_for_update=True, populate_existing=True)
+            batch = session.get_one(
+                PaymentBatch, reference, with_for_update=True, populate_existing=True, options=_WITHOUT_DOCUMENT
+            )
             if batch.state == BatchState.FINISHED:
                 return
             document = document or parse_document(batch.document, BatchDocument, limit=MAX_BATCH)
@@ -97,7 +113,7 @@ def work(services: Services, reference: str, authorization: StandingAuthorizatio
 
 def answer(session: Session, reference: str, first: int = 0, count: int | None = None) -> GatewayAnswer:
     """What became of the items, as it was answered for ever; of a batch that is being taken, as far as it is."""
-    batch = session.get_one(PaymentBatch, reference)
+    batch = session.get_one(PaymentBatch, reference, options=_WITHOUT_DOCUMENT)
     results = list(_results(session, reference, first, count))
     body = {
         "batch_id": batch.batch_id,
@@ -203,8 +219,7 @@ def _order(
 def _item_digest(document: BatchDocument, item: dict[str, Any]) -> str:
     """What makes two items the same: their members, and of the batch what they share."""
     shared = [document.payer_account, document.currency, document.purpose, item]
-    text = json.dumps(shared, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(compact(shared).encode()).hexdigest()  # names are in order, as the document is canonical
 
 
 def _result(session: Session, position: int, document: BatchDocument, outcome: Taken | Repeated | Problem) -> Result:
@@ -216,7 +231,7 @@ def _result(session: Session, position: int, document: BatchDocument, outcome: T
         state, reasons = payment.answer["state"], payment.answer["reasons"]
         reference, instruction_id = payment.id, payment.instruction_id
     else:
-        state, reasons = outcome.state.value, outcome.reasons
+        state, reasons = str(outcome.state), outcome.reasons
         reference, instruction_id = outcome.payment_id, outcome.order.terms.instruction_id
     result: Result = {
         "position": position,
@@ -265,5 +280,7 @@ def _end(services: Services, reference: str, code: str) -> None:
 
 def _find(session: Session, tenant_id: str, batch_id: str) -> PaymentBatch | None:
     return session.scalar(
-        select(PaymentBatch).where(PaymentBatch.tenant_id == tenant_id, PaymentBatch.batch_id == batch_id)
+        select(PaymentBatch)
+        .where(PaymentBatch.tenant_id == tenant_id, PaymentBatch.batch_id == batch_id)
+        .options(*_WITHOUT_DOCUMENT)
     )

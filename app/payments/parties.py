@@ -49,9 +49,9 @@ class Route:
         """What decided the route, to be recorded with the step."""
         opens_at = self.choice.opens_at
         return {
-            "channel": self.channel.value,
+            "channel": str(self.channel),
             "considered": [
-                {"channel": each.channel.value, "taken": each.taken, "reason": each.reason}
+                {"channel": str(each.channel), "taken": each.taken, "reason": each.reason}
                 for each in self.choice.considered
             ],
             "opens_at": opens_at.isoformat() if opens_at else None,

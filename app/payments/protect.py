@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -20,30 +18,17 @@ from app.gateway.verify import Attempt, VerifiedRequest
 from app.payments import service
 from app.payments.admission import SCOPE, Admission, admit, carry_out
 from app.payments.committer import GroupCommitter
-from app.payments.problems import Overloaded
+from app.payments.shedding import Hands
 from app.problems import Problem
 from app.wiring import Services, current_services
 
-MOST_IN_HAND = 48  # payments of one worker, from the first check to the commit: what it answers within 50 ms
-_places = threading.BoundedSemaphore(MOST_IN_HAND)
+HANDS = Hands()
 _committers: WeakKeyDictionary[Engine, GroupCommitter[Admission]] = WeakKeyDictionary()
 
 
 def committer_of(services: Services) -> GroupCommitter[Admission]:
     """The one that goes with this database in this process."""
     return _committers.setdefault(services.engine, GroupCommitter(services, carry_out))
-
-
-@contextmanager
-def in_hand() -> Iterator[None]:
-    """One of the worker's places. Raises Overloaded at once where all are taken: who waited longer than a client cares
-    to would only make all others wait as well."""
-    if not _places.acquire(blocking=False):
-        raise Overloaded
-    try:
-        yield
-    finally:
-        _places.release()
 
 
 def protected_payment(view: Callable[..., GatewayAnswer]) -> Callable[..., Response]:
@@ -65,7 +50,7 @@ def take_in(
 ) -> tuple[VerifiedRequest, GatewayAnswer]:
     """The request verified and carried out. Raises the Problem that refuses it, which is on record then."""
     try:
-        with in_hand():
+        with HANDS.one_more():
             verified, answer = admit(services, attempt, incoming, committer_of(services).submit)
     except Problem as refusal:
         attempt.refusal = refusal

@@ -82,7 +82,7 @@ class RiskVerdict:
         facts: dict[str, Any] = {
             "policy": self.policy,
             "version": self.policy_version,
-            "outcome": self.outcome.value,
+            "outcome": str(self.outcome),
         }
         if self.findings:
             facts["findings"] = [asdict(each) | {"outcome": each.outcome.value} for each in self.findings]

@@ -63,13 +63,13 @@ def pay_batch(verified: VerifiedRequest) -> GatewayAnswer:
     services = current_services()
     try:
         with services.transaction() as session:
-            reference = batches.receive(services, session, verified)
+            received = batches.receive(services, session, verified)
     except Problem as refusal:
         _record(services, verified, refusal)
         raise
-    batches.work(services, reference, signed_request(verified).authorization)
+    batches.work(services, received.reference, signed_request(verified).authorization, received.document)
     with services.reading() as session:
-        return batches.answer(session, reference)
+        return batches.answer(session, received.reference)
 
 
 @blueprint.post("/batches/status")

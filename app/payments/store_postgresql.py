@@ -155,7 +155,7 @@ class PostgresqlStore:
     def add_transfers(self, transfers: Sequence[Transfer], at: datetime) -> None:
         """See Store."""
         rows = [
-            (f"{t.payment_id}-{t.kind}", t.payment_id, t.kind.value, t.debit_account, t.credit_account, t.amount_minor)
+            (f"{t.payment_id}-{t.kind}", t.payment_id, str(t.kind), t.debit_account, t.credit_account, t.amount_minor)
             for t in transfers
         ]
         self._cursor.execute(_INSERT_TRANSFERS, [at, *map(_array, zip(*rows, strict=True))])

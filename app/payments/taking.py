@@ -74,12 +74,12 @@ class Taken:
     fee_minor: int = 0
     available_minor: int = 0
     details: dict[str, Any] = field(default_factory=dict)
-    trail: list[list[Any]] = field(default_factory=lambda: [[State.RECEIVED.value, {}]])
+    trail: list[list[Any]] = field(default_factory=lambda: [[str(State.RECEIVED), {}]])
 
     def step(self, state: State, facts: dict[str, Any]) -> None:
         """Go on to `state`, because of `facts`."""
         self.state = state
-        self.trail.append([state.value, facts])
+        self.trail.append([str(state), facts])
 
     def reject(self, reasons: list[str], facts: dict[str, Any]) -> None:
         """End here; nothing was booked."""
@@ -98,9 +98,9 @@ class Taken:
         """What the answer says that the columns of the instruction do not, or will not say for ever."""
         route = self.route
         return {
-            "state": self.state.value,
+            "state": str(self.state),
             "reasons": self.reasons,
-            "channel": route.channel.value if route else None,
+            "channel": str(route.channel) if route else None,
             "bank": route.bank_id if route else None,
             "clearing_code": route.clearing_code if route else self.order.terms.payee.clearing_code,
             "available_balance_minor": self.available_minor,
@@ -343,7 +343,7 @@ def movement_of(order: Order, at: datetime, *, first: bool = True) -> Movement:
 
 def booking_steps(route: Route) -> list[tuple[State, dict[str, Any]]]:
     """The steps from accepted on; within the bank the money has arrived when it is booked."""
-    kind = transfer_kind(route.channel).value
+    kind = str(transfer_kind(route.channel))
     steps: list[tuple[State, dict[str, Any]]] = [(State.ROUTED, route.facts()), (State.BOOKED, {"transfer": kind})]
     return [*steps, (State.SETTLED, {})] if route.channel is Channel.BOOK else steps
 
@@ -422,8 +422,8 @@ def _row(taken: Taken, group_id: str) -> tuple[Any, ...]:
         terms.purpose,
         route.clearing_code if route else terms.payee.clearing_code,
         route.bank_id if route else None,
-        route.channel.value if route else None,
-        taken.state.value,
+        str(route.channel) if route else None,
+        str(taken.state),
         len(taken.trail),
         compact(taken.reasons),
         compact(taken.answer),
@@ -442,4 +442,4 @@ def _document(taken: Taken) -> bytes | None:
 
 
 def _line(taken: Taken) -> str:
-    return group_line(taken.payment_id, taken.state.value, taken.order.document_sha256, taken.order.authorization.id)
+    return group_line(taken.payment_id, str(taken.state), taken.order.document_sha256, taken.order.authorization.id)

@@ -40,7 +40,7 @@ def batch(items: list[Any], **changes: Any) -> dict[str, Any]:
 def pay(bank: Bank, document: dict[str, Any]) -> dict[str, Any]:
     verified = bank.request(document)
     with bank.services.transaction() as session:
-        reference = batches.receive(bank.services, session, verified)
+        reference = batches.receive(bank.services, session, verified).reference
     batches.work(bank.services, reference, bank.authorization)
     return told(bank, reference)
 
@@ -149,7 +149,7 @@ def test_an_item_that_was_paid_by_itself_is_not_paid_again(bank: Bank) -> None:
 def test_after_a_crash_it_goes_on_where_it_stopped(bank: Bank, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     verified = bank.request(batch([item(number) for number in range(2 * CHUNK)]))
     with bank.services.transaction() as session:
-        reference = batches.receive(bank.services, session, verified)
+        reference = batches.receive(bank.services, session, verified).reference
 
     class Killed(Exception):
         pass

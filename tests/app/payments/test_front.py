@@ -14,7 +14,8 @@ from app.gateway.protect import read_environ
 from app.gateway.requests import MAX_BODY
 from app.payments import front
 from app.payments.ledger import inspect_ledger
-from app.payments.protect import MOST_IN_HAND, in_hand
+from app.payments.protect import HANDS
+from app.payments.shedding import MOST
 from app.wiring import Services
 from tests.app.gateway.parties import Parties
 from tests.app.payments.test_routes import parties  # noqa: F401 - a fixture
@@ -101,8 +102,8 @@ def test_whoever_comes_when_all_places_are_taken_is_sent_away_at_once(
     token, enterprise = parties.token(), parties.enterprise.client()
     client = parties.platform.client(app)
     with ExitStack() as places:
-        for _ in range(MOST_IN_HAND):
-            places.enter_context(in_hand())
+        for _ in range(MOST):
+            places.enter_context(HANDS.one_more())
         with pytest.raises(Refused) as raised:  # its signature is good, too
             client.call(front.PATH, payment(), token=token, enterprise=enterprise)
         assert (raised.value.status, raised.value.code) == (429, "overloaded")
