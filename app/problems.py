@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+import psycopg
 from flask import Flask, Response, g, json, render_template, request
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
@@ -32,6 +33,10 @@ from pki.errors import PkiError
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = 5  # seconds, for what is away for a while: a database that starts again, a directory being prepared
+
+# PEP 249's names for a database that is away, as SQLAlchemy tells them and as the driver does where payments use it.
+_DATABASE_AWAY = (OperationalError, InterfaceError, NoConnection, psycopg.OperationalError, psycopg.InterfaceError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,10 @@ def to_response(error: Exception) -> Response:
         return Response(status=error.code, headers={"Location": error.new_url})
     document = describe(error)
     status = int(document["status"])
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if isinstance(error, _DATABASE_AWAY):
+        # Every request may say so for minutes: one line each, the driver's words without statement and values.
+        log.error("the database does not answer: %s", str(getattr(error, "orig", None) or error).partition("\n")[0])
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", exc_info=error)
     if _wants_page():
         page = render_template("error.html", problem=document)
@@ -121,6 +129,8 @@ def to_response(error: Exception) -> Response:
         response = Response(json.dumps(document, ensure_ascii=False), status, mimetype=MEDIA_TYPE)
     if isinstance(error, TooManyRequests):
         response.headers["Retry-After"] = str(error.retry_after)
+    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER)
     if isinstance(error, HTTPException):
         for name, value in error.get_headers():
             if name in {"Allow", "Retry-After", "Location"}:
@@ -140,7 +150,7 @@ def describe(error: Exception) -> dict[str, Any]:
         code, detail = status.phrase.lower().replace(" ", "-"), error.description or ""
     elif isinstance(error, DataError):  # PEP 249: a value that no column can hold, such as text with NUL
         status, code, detail = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input", ""
-    elif isinstance(error, OperationalError | NoConnection):
+    elif isinstance(error, _DATABASE_AWAY):
         status, code, detail = HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", ""
     else:
         status, code, detail = HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", ""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import psycopg
 import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 from app.problems import Conflict, Fault, InvalidInput, NotFound, TooManyRequests, Unavailable
@@ -58,6 +60,8 @@ def ask(app: Flask) -> Ask:
         (FontMissing("no font"), 503, "font-missing"),
         (EngineUnavailable("no engine"), 503, "face-engine-unavailable"),
         (RuntimeError(SECRET), 500, "internal-error"),
+        (psycopg.errors.AdminShutdown(SECRET), 503, "unavailable"),  # as the driver says it, in the way of payments
+        (OperationalError("SELECT", {}, Exception(SECRET)), 503, "unavailable"),
         (UnicodeDecodeError("utf-8", b"x", 0, 1, SECRET), 500, "internal-error"),
     ],
 )
@@ -97,6 +101,7 @@ def test_faults_name_their_places(ask: Ask) -> None:
 
 def test_whoever_must_wait_is_told_how_long(ask: Ask) -> None:
     assert ask(TooManyRequests("slowly", retry_after=900)).headers["Retry-After"] == "900"
+    assert ask(Unavailable("starting again")).headers["Retry-After"] == "5"
 
 
 def test_a_browser_gets_a_page_with_the_same_facts(ask: Ask) -> None:
