@@ -83,7 +83,9 @@ def when_ready(server):  # type: ignore[no-untyped-def]
         from app.routing.service import prepare
         from app.wiring import EXTENSION
 
-        prepare(server.app.wsgi().extensions[EXTENSION])
+        services = server.app.wsgi().extensions.get(EXTENSION)
+        if services is not None:  # the yardstick of the benchmarks has none
+            prepare(services)
     if _DOOR == "workshop":
         from app.wiring import EXTENSION
         from kyc.engine import load_engine
