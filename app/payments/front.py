@@ -6,10 +6,9 @@ log. Whatever is out of the ordinary, and every refusal, is answered by Flask it
 
 from __future__ import annotations
 
-import socket
 import time
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Flask, g
 
@@ -92,26 +91,6 @@ class Front:
             return self._app.process_response(response)(environ, start_response)
 
 
-class _InOnePiece:
-    """An answer whose head and body leave together: gunicorn sends them one after the other, and every packet wakes
-    the other side."""
-
-    def __init__(self, connection: Any, body: bytes) -> None:
-        self._connection, self._body = connection, body
-        self._cork(True)
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield self._body
-
-    def close(self) -> None:
-        """WSGI calls it when all was sent, or when nothing can be."""
-        self._cork(False)
-
-    def _cork(self, on: bool) -> None:
-        if self._connection is not None:
-            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, on)
-
-
 def _is_usual(environ: WSGIEnvironment) -> bool:
     """A POST of a stated, not too large length, without a query."""
     length = environ.get("CONTENT_LENGTH", "")
@@ -149,4 +128,4 @@ def _answer(
 ) -> Iterable[bytes]:
     security.log_request(attempt.request_id, "POST", PATH, int(status[:3]), began)
     start_response(status, [*fields.items(), *security.fields_for(secure=environ["wsgi.url_scheme"] == "https")])
-    return _InOnePiece(environ.get("gunicorn.socket"), body)
+    return [body]
