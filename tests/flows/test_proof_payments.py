@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from app.payments.channel_models import OutboxItem
 from app.payments.channels import Channel
@@ -126,7 +127,21 @@ def pay_while_killing(payer: Payer, mortals: Mortals) -> tuple[list[Document], A
             mortals.kill(name)
         acknowledged = clients.finish()
     payer.door.services.engine.dispose()  # of ours, which died as well
+    await_database(payer.door.services)
     return documents, acknowledged
+
+
+def await_database(services: Services) -> None:
+    """It may still recover from the last kill."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with services.reading() as session:
+                session.execute(select(1))
+            return
+        except OperationalError:
+            assert time.monotonic() < deadline, "the database did not come back"
+            time.sleep(0.2)
 
 
 def send_all(payer: Payer, documents: list[Document]) -> Acknowledged:
