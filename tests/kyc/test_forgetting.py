@@ -11,7 +11,7 @@ from kyc.sealing import new_data_key, open_sealed, seal, unwrap_data_key, wrap_d
 
 MASTER = bytes(range(32))
 PICTURES = {"portrait": b"portrait", **{f"frame-{i:03d}": b"picture %d" % i for i in range(12)}}
-REPORT = {"liveness": {"passed": True}}
+DOCUMENTS = {"report": {"liveness": {"passed": True}}, "policy": {"name": "standard"}, "nonce": {"sha256": "00" * 32}}
 BIOMETRIC = frozenset(PICTURES)
 
 
@@ -19,7 +19,7 @@ def test_a_restored_backup_cannot_be_opened_and_the_root_still_verifies():
     # 1. As stored: pictures sealed under the person's key; the wrapped key in a store that backups leave out.
     data_key = new_data_key()
     keys = {"person 1": wrap_data_key(MASTER, data_key, "person 1")}
-    evidence = build_evidence({"report": REPORT}, PICTURES)
+    evidence = build_evidence(DOCUMENTS, PICTURES)
     signed_root = evidence.root
     sealed = {name: seal(data_key, picture, f"picture:{name}") for name, picture in PICTURES.items()}
     backup = {"pictures": dict(sealed), "evidence": seal(data_key, json.dumps(evidence.to_json()).encode(), "evidence")}
@@ -53,7 +53,7 @@ def test_a_restored_backup_cannot_be_opened_and_the_root_still_verifies():
 
 
 def test_a_forgotten_leaf_says_nothing_about_a_picture_somebody_still_has():
-    evidence = build_evidence({"report": REPORT}, PICTURES)
+    evidence = build_evidence(DOCUMENTS, PICTURES)
     kept = json.dumps(evidence.forget(BIOMETRIC).to_json())
     for name in BIOMETRIC:
         leaf = evidence.leaf(name)
@@ -64,7 +64,7 @@ def test_a_forgotten_leaf_says_nothing_about_a_picture_somebody_still_has():
 
 
 def test_forgetting_twice_or_nothing_changes_nothing():
-    evidence = build_evidence({"report": REPORT}, PICTURES)
+    evidence = build_evidence(DOCUMENTS, PICTURES)
     forgotten = evidence.forget(BIOMETRIC)
     assert forgotten.forget(BIOMETRIC) == forgotten
     assert evidence.forget(frozenset()) == evidence
