@@ -120,7 +120,7 @@ def _lift(services: Services, session: Session, decision: Decision) -> None:
 
 
 def _lock_person(session: Session, person_id: str) -> Person:
-    query = select(Person).where(Person.id == person_id).with_for_update(of=Person)
+    query = select(Person).where(Person.id == person_id).with_for_update(of=Person, key_share=True)
     person = session.scalars(query, execution_options={"populate_existing": True}).first()
     if person is None:
         raise NotFound("no such person")

@@ -159,7 +159,7 @@ def _close(services: Services, session: Session, review: PortraitReview, state: 
 
 
 def _lock_person(session: Session, person_id: str) -> Person:
-    person = session.scalars(select(Person).where(Person.id == person_id).with_for_update(of=Person)).first()
+    person = session.scalars(select(Person).where(Person.id == person_id).with_for_update(of=Person, key_share=True)).first()
     if person is None:
         raise NotFound("no such person")
     return person

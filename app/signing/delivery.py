@@ -90,7 +90,7 @@ def expire_overdue(services: Services) -> int:
             select(Contract)
             .where(Contract.state.in_((CeremonyState.DRAFT, CeremonyState.SENT)), Contract.expires_at <= now)
             .limit(100)
-            .with_for_update(of=Contract, skip_locked=True)
+            .with_for_update(of=Contract, key_share=True, skip_locked=True)
         ).all()
         for contract in overdue:
             advance(contract, rules.expire(stored_ceremony(contract), now))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import new_id
@@ -112,18 +112,17 @@ def identify(services: Services, token: str, identity_last6: str) -> str:
                 raise NotYourTurn("an earlier party has not signed yet")
         elif participant.contract.deleted_at is not None:
             raise InvitationClosed("the contract was deleted after its retention period")
-        count_attempt(session, participant.invitation.token_sha256, now)
-        facts = persons.get_person_facts(services, session, participant.invitation.person_id)
+        invitation = lock_invitation(session, participant.invitation.token_sha256, now)
+        facts = persons.get_person_facts(services, session, invitation.person_id)
         good = hmac.compare_digest(facts.identity_number[-6:].encode(), identity_last6.upper().encode())
+        count_attempt(invitation, good, now)
         subject = participant.contract.id
-        if good:
-            forget_attempts(session, participant.invitation.token_sha256)  # at once: dying here is no failed attempt
-        else:
+        if not good:
             services.journal.append(
                 session,
                 "identification-refused",
                 subject=subject,
-                actor=participant.invitation.person_id,
+                actor=invitation.person_id,
                 body={},
             )
     if not good:
@@ -165,19 +164,20 @@ def journal_step(
     )
 
 
-def count_attempt(session: Session, token_sha256: bytes, now: datetime) -> None:
-    """Count an attempt before it is judged: the fifth without a success locks, however many come at once."""
-    invitation = session.get_one(Invitation, token_sha256, populate_existing=True, with_for_update={"of": Invitation})
-    if invitation.locked_until is not None:
-        if invitation.locked_until > now:
-            raise SigningLocked("too many failures")
-        invitation.locked_until, invitation.failed_attempts = None, 0
-    invitation.failed_attempts += 1
-    if invitation.failed_attempts >= MOST_FAILURES:
-        invitation.locked_until = now + LOCK
+def lock_invitation(session: Session, token_sha256: bytes, now: datetime) -> Invitation:
+    """The invitation, for one attempt after the other, however many come at once. Raises SigningLocked.
+
+    The lock lets rows that refer to it be added (FOR NO KEY UPDATE).
+    """
+    lock = {"of": Invitation, "key_share": True}
+    invitation = session.get_one(Invitation, token_sha256, populate_existing=True, with_for_update=lock)
+    if invitation.locked_until is not None and invitation.locked_until > now:
+        raise SigningLocked("too many failures")
+    return invitation
 
 
-def forget_attempts(session: Session, token_sha256: bytes) -> None:
-    """After a success: earlier failures no longer count."""
-    success = update(Invitation).where(Invitation.token_sha256 == token_sha256)
-    session.execute(success.values(failed_attempts=0, locked_until=None))
+def count_attempt(invitation: Invitation, good: bool, now: datetime) -> None:
+    """The fifth failure without a success locks; a success forgets them, and so does the end of a lock."""
+    earlier = 0 if invitation.locked_until is not None else invitation.failed_attempts
+    invitation.failed_attempts = 0 if good else earlier + 1
+    invitation.locked_until = now + LOCK if invitation.failed_attempts >= MOST_FAILURES else None

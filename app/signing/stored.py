@@ -16,7 +16,7 @@ from contracts.ceremony import Ceremony, CeremonyState
 
 def lock_contract(session: Session, contract_id: str) -> Contract:
     """The contract as it is once nobody else changes it, whatever this session had read of it before."""
-    query = select(Contract).where(Contract.id == contract_id).with_for_update(of=Contract)
+    query = select(Contract).where(Contract.id == contract_id).with_for_update(of=Contract, key_share=True)
     contract = session.scalars(query, execution_options={"populate_existing": True}).first()
     if contract is None:
         raise NotFound("no such contract")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
+RESTART_AFTER = 0.2  # seconds
 
 
 class Database:
@@ -69,27 +71,41 @@ class Database:
 
 
 class Program:
-    """One process of the service, such as `flask payments outbox`."""
+    """One process of the service, such as `flask payments outbox`, started again whenever it ends, as by systemd."""
 
     def __init__(self, environment: Mapping[str, str], *command: str) -> None:
         self._environment = os.environ | environment | {"YUNLIAN_DOORS": "people"}
         self._command = [str(PROGRAMS / command[0]), *command[1:]]
         self._log = Path(environment["YUNLIAN_VAR"]) / "programs.log"
-        self.start()
+        self._stopped = threading.Event()
+        self._starting = threading.Lock()
+        self._start()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keeper.start()
 
-    def start(self) -> None:
+    def kill(self) -> None:
+        self._process.kill()
+
+    def stop(self) -> None:
+        with self._starting:
+            self._stopped.set()
+            self._process.terminate()
+        self._keeper.join(30)
+
+    def _keep(self) -> None:
+        while True:
+            self._process.wait()
+            time.sleep(RESTART_AFTER)
+            with self._starting:
+                if self._stopped.is_set():
+                    return
+                self._start()
+
+    def _start(self) -> None:
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
                 self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=subprocess.STDOUT
             )
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(30)
 
 
 @contextmanager

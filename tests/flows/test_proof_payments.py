@@ -43,7 +43,7 @@ SINGLES, BATCHES, BATCH = (20_000, 800, 100) if FULL else (180, 3, 40)
 KILLS = 120 if FULL else 6
 LONGEST_PEACE = 6.0 if FULL else 3.0  # seconds
 CLIENTS = 16 if FULL else 8
-PATIENCE = 3600 if FULL else 50  # seconds after which what has no end is called lost
+PATIENCE = 3600 if FULL else 120  # seconds after which what has no end is called lost
 
 
 class Mortals:
@@ -67,7 +67,6 @@ class Mortals:
                 os.kill(self.chance.choice(workers), signal.SIGKILL)
         elif name in self._programs:
             self._programs[name].kill()
-            self._programs[name].start()
         elif self._database is not None and name == "backend":
             self._database.kill_one(self.chance)
         elif self._database is not None:
