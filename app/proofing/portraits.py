@@ -159,7 +159,8 @@ def _close(services: Services, session: Session, review: PortraitReview, state: 
 
 
 def _lock_person(session: Session, person_id: str) -> Person:
-    person = session.scalars(select(Person).where(Person.id == person_id).with_for_update(of=Person, key_share=True)).first()
+    query = select(Person).where(Person.id == person_id).with_for_update(of=Person, key_share=True)
+    person = session.scalars(query).first()
     if person is None:
         raise NotFound("no such person")
     return person
