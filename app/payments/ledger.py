@@ -218,11 +218,14 @@ def inspect_ledger(session: Session) -> LedgerReport:
     return LedgerReport(len(seen), total, tuple(differing))
 
 
-def moved_amounts(session: Session) -> Counter[str]:
-    """What all transfers together did to every account, in fen."""
+def moved_amounts(session: Session, before: datetime | None = None) -> Counter[str]:
+    """What all transfers together, or those posted before a moment, did to every account, in fen."""
     amount = func.sum(LedgerTransfer.amount_minor)
     moved: Counter[str] = Counter()
     for column, sign in ((LedgerTransfer.credit_account, 1), (LedgerTransfer.debit_account, -1)):
-        for number, total in session.execute(select(column, amount).group_by(column)):
+        totals = select(column, amount).group_by(column)
+        if before is not None:
+            totals = totals.where(LedgerTransfer.posted_at < before)
+        for number, total in session.execute(totals):
             moved[number] += sign * int(total)
     return moved
