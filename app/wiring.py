@@ -19,6 +19,7 @@ from app.certificates.hierarchy import Hierarchy
 from app.certificates.keys import open_keystore
 from app.certificates.signer_issuer import describe_signer_issuer
 from app.db import READ_ONLY, make_engine
+from app.group_commit import Commits
 from app.identity.person_keys import PersonKeyStore
 from app.identity.persons import EmbeddedPortraitSource
 from app.journal import Journal
@@ -63,6 +64,11 @@ class Services:
     def journal(self) -> Journal:
         """The tamper-evident journal of every state change."""
         return Journal(self)
+
+    @cached_property
+    def commits(self) -> Commits:
+        """What needs a transaction of its own and can share its commit with others."""
+        return Commits(self)
 
     @cached_property
     def portraits(self) -> PortraitSource:

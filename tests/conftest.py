@@ -13,12 +13,17 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, text
 
 from app import create_app
 from app.settings import RunProfile, Settings
 from app.setup import initialize
 from app.wiring import Services, build_services
+
+# Property tests are bounded by their number of examples, not by the clock of a busy machine.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 START = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ REFUSALS: Counter[str] = Counter()
 
 
 def record_refusal(services: Services, attempt: Attempt, refusal: Problem, route: str) -> None:
-    """Count and journal a refusal, in a transaction of its own: no personal data, no content, no token.
+    """Count and journal a refusal, in a commit that refusals share: no personal data, no content, no token.
 
     A stranger's request is only counted and logged, so that nobody without a token can fill the journal; of those
     beyond a quota, the first of each window is kept.
@@ -30,10 +30,10 @@ def record_refusal(services: Services, attempt: Attempt, refusal: Problem, route
     if attempt.client_id is None or _is_repeated(attempt):
         return
     body = {"problem": refusal.code, "route": route}
-    with services.transaction() as session:
-        services.journal.append(
-            session, "request-refused", subject=attempt.request_id, actor=attempt.client_id, body=body
-        )
+    subject, actor = attempt.request_id, attempt.client_id
+    services.commits.run(
+        lambda session: services.journal.append(session, "request-refused", subject=subject, actor=actor, body=body)
+    )
 
 
 def _is_repeated(attempt: Attempt) -> bool:

@@ -11,7 +11,6 @@ from werkzeug.exceptions import HTTPException
 
 from app.gateway.transport import client_certificate_proxies, find_client_certificate
 from app.oauth import client_auth, dpop, registration
-from app.oauth.commits import group_commit
 from app.oauth.jwks import key_set
 from app.oauth.messages import MAX_FORM, FormRequest, parse_parameters
 from app.oauth.metadata import server_metadata
@@ -94,7 +93,7 @@ def _answer(endpoint: Callable[[Server, FormRequest], Response], *, binds_tokens
     shown = find_client_certificate(request.environ, client_certificate_proxies(services.settings))
     proof = client_auth.prove(services, form, shown)
     key_proof = prove_key(services, request.headers.get("DPoP"), form.uri) if binds_tokens else None
-    response = group_commit(services).submit(
+    response = services.commits.run(
         lambda session: endpoint(Server(services, session, proof, key_proof, keys), form.again())
     )
     if key_proof is not None:

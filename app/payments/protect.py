@@ -15,20 +15,20 @@ from app.gateway.protect import _ATTRIBUTE, Protection, read_request
 from app.gateway.refusals import record_refusal
 from app.gateway.requests import IncomingRequest
 from app.gateway.verify import Attempt, VerifiedRequest
+from app.group_commit import GroupCommit
 from app.payments import service
 from app.payments.admission import SCOPE, Admission, admit, carry_out
-from app.payments.committer import GroupCommitter
 from app.payments.shedding import Hands
 from app.problems import Problem
 from app.wiring import Services, current_services
 
 HANDS = Hands()
-_committers: WeakKeyDictionary[Engine, GroupCommitter[Admission]] = WeakKeyDictionary()
+_committers: WeakKeyDictionary[Engine, GroupCommit[Admission]] = WeakKeyDictionary()
 
 
-def committer_of(services: Services) -> GroupCommitter[Admission]:
+def committer_of(services: Services) -> GroupCommit[Admission]:
     """The one that goes with this database in this process."""
-    return _committers.setdefault(services.engine, GroupCommitter(services, carry_out))
+    return _committers.setdefault(services.engine, GroupCommit(services, carry_out))
 
 
 def protected_payment(view: Callable[..., GatewayAnswer]) -> Callable[..., Response]:
@@ -57,7 +57,7 @@ def take_in(
         record_refusal(services, attempt, refusal, route)
         raise
     if isinstance(answer, Problem):
-        with services.transaction() as session:
-            service.record_refusal(services, session, verified, answer)
-        raise answer
+        told = answer
+        services.commits.run(lambda session: service.record_refusal(services, session, verified, told))
+        raise told
     return verified, answer

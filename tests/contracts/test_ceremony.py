@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -177,7 +177,6 @@ def test_strangers_have_no_part():
         rules.identify(rules.send(new(), START), "nobody", "s", START)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # a busy machine is no fault
 @given(st.dictionaries(st.sampled_from(["format", "state", "parties", "order", "expires_at"]), st.text() | st.none()))
 def test_what_is_no_ceremony_is_refused(changes):
     stored = rules.to_dict(new())
@@ -339,9 +338,7 @@ class CeremoniesInOrder(Ceremonies):
             assert signed.presented_sha256 == signed.signed_upon_sha256
 
 
-INTERLEAVINGS = settings(
-    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+INTERLEAVINGS = settings(max_examples=100, stateful_step_count=40)
 TestCeremonies = Ceremonies.TestCase
 TestCeremonies.settings = INTERLEAVINGS
 TestCeremoniesInOrder = CeremoniesInOrder.TestCase

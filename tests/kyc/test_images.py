@@ -135,7 +135,7 @@ def test_other_formats_are_refused(data: bytes):
         decode_image(data)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(["PNG", "JPEG"]), st.integers(0, 2000), st.binary(min_size=1, max_size=8))
 def test_damage_is_decoded_or_typed(form: str, position: int, damage: bytes):
     exif = Pillow.Exif()

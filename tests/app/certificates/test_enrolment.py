@@ -125,7 +125,7 @@ def test_weak_keys_are_refused(services: Services, parties: Parties) -> None:
         enrol(services, parties, request.public_bytes(Encoding.DER))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.integers(0, 10**6), bit=st.integers(0, 7))
 def test_no_flipped_bit_is_certified(position: int, bit: int) -> None:
     der = bytearray(x509.load_pem_x509_csr(_ONE_REQUEST).public_bytes(Encoding.DER))

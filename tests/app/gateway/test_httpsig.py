@@ -187,7 +187,7 @@ def _message(path: str, token: str, body: bytes) -> Message:
 
 @pytest.mark.parametrize("kind", ALGORITHMS)
 @given(path=PATHS, token=VISIBLE, body=st.binary(max_size=200), nonce=VISIBLE)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_oracle_verifies_what_we_sign(kind: KeyType, path: str, token: str, body: bytes, nonce: str) -> None:
     message = _message(path, token, body)
     parameters = {
@@ -207,7 +207,7 @@ def test_the_oracle_verifies_what_we_sign(kind: KeyType, path: str, token: str, 
 
 @pytest.mark.parametrize("kind", ALGORITHMS)
 @given(path=PATHS, token=VISIBLE, body=st.binary(max_size=200), nonce=VISIBLE, data=st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_we_verify_what_the_oracle_signs_and_nothing_else(
     kind: KeyType, path: str, token: str, body: bytes, nonce: str, data: st.DataObject
 ) -> None:
@@ -237,7 +237,7 @@ def test_we_verify_what_the_oracle_signs_and_nothing_else(
     body=st.binary(max_size=100),
     status=st.sampled_from([200, 201, 403]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_oracle_verifies_an_answer_bound_to_its_request(signature: bytes, body: bytes, status: int) -> None:
     import base64
 

@@ -430,7 +430,7 @@ def test_forms_that_are_none(world: World) -> None:
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     body=st.one_of(
         st.binary(max_size=200),

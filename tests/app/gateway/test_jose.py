@@ -35,7 +35,7 @@ SIGNATURES = {
 ENCRYPTIONS = {KeyType.EC_P256: "ECDH-ES", KeyType.EC_P384: "ECDH-ES", KeyType.RSA_2048: "RSA-OAEP-256"}
 CLAIMS = st.dictionaries(st.text(max_size=20), st.text(max_size=50) | st.integers() | st.booleans(), max_size=5)
 LIMIT = 20_000
-fixed_keys = settings(deadline=None, max_examples=40)
+fixed_keys = settings(max_examples=40)
 
 
 def _joserfc(key: PrivateKey) -> Any:
@@ -68,7 +68,7 @@ def test_we_verify_what_joserfc_signs(kind: KeyType, claims: dict) -> None:
 
 
 @given(claims=CLAIMS, data=st.data())
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_no_character_of_a_token_can_be_changed(claims: dict, data: st.DataObject) -> None:
     token = sign_jwt(KEYS[KeyType.EC_P256], claims, typ="t")
     place = data.draw(st.integers(0, len(token) - 1))
@@ -108,7 +108,7 @@ def test_we_open_what_joserfc_seals(kind: KeyType, plaintext: bytes, parties: tu
 
 @pytest.mark.parametrize("kind", ENCRYPTIONS)
 @given(data=st.data())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_no_character_of_a_jwe_can_be_changed(kind: KeyType, data: st.DataObject) -> None:
     token = encrypt(b"an amount", KEYS[kind].public_key(), kid="k", cty="json")
     place = data.draw(st.integers(0, len(token) - 1))

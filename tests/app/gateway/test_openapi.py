@@ -37,7 +37,7 @@ ENDPOINTS = {
     "/oauth/revoke": "revocation_endpoint",
 }
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
-SETTINGS = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=25, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture

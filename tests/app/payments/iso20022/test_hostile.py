@@ -61,7 +61,7 @@ def test_nothing_outside_is_read(tmp_path_factory: pytest.TempPathFactory) -> No
     assert "M-SECRET" not in str(refused.value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(MESSAGES), st.data())
 def test_a_damaged_message_is_refused_or_says_something_of_its_kind(message: object, data: st.DataObject) -> None:
     xml = bytearray(to_xml(message))  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ def test_what_is_written_is_read(message: Message) -> None:
     assert parse_message(to_xml(message)) == message
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(TRANSFER_VALUES, min_size=1, max_size=4), st.sampled_from(["ibps", "beps", "hvps"]))
 def test_any_transfers_survive_and_fit_the_published_schema(transfers: list[CreditTransfer], channel: str) -> None:
     message = CreditTransfers("M", NOW, channel, DAY, tuple(transfers))

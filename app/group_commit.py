@@ -1,4 +1,4 @@
-"""Group commit: payments that arrive together are spent, taken and booked in one transaction.
+"""Group commit: work that arrives together becomes durable together, by one commit instead of one each.
 
 Whoever comes while no group is on its way leads: it lets the others that are ready come, carries out everybody's work
 and hands over to the first that waits. Nobody gets an answer before the commit that holds its work. Where a group
@@ -12,17 +12,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.wiring import Services
+from app.problems import Unavailable
+
+if TYPE_CHECKING:
+    from app.wiring import Services
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-MAX_GROUP = 64
+MAX_GROUP = 64  # more would hold SQLite's write lock for too long
 LINGER = 0.001  # seconds; under gevent one turn of its loop, in which whoever has sent a request is read and verified
 
 
@@ -39,7 +43,7 @@ class _Member(Generic[T]):
         self.error: Exception | None = None
 
 
-class GroupCommitter(Generic[T]):
+class GroupCommit(Generic[T]):
     """The groups of one worker process. `carry_out` does a group's work in the transaction that is then committed."""
 
     def __init__(self, services: Services, carry_out: Callable[[Services, Session, Sequence[T]], None]) -> None:
@@ -50,7 +54,8 @@ class GroupCommitter(Generic[T]):
         self._is_led = False
 
     def submit(self, work: T) -> None:
-        """Carry out `work`, committed when this returns. Raises what its transaction raised.
+        """Carry out `work`, committed when this returns. Raises what its transaction raised, or Unavailable when
+        whoever led the group was stopped.
 
         An error of the database at the moment of the commit leaves open whether it was committed.
         """
@@ -67,11 +72,16 @@ class GroupCommitter(Generic[T]):
             raise member.error
 
     def _lead(self, own: _Member[T]) -> None:
-        time.sleep(LINGER)
-        with self._state:
-            group = [own, *(self._waiting.popleft() for _ in range(min(MAX_GROUP - 1, len(self._waiting))))]
+        group = [own]
         try:
+            time.sleep(LINGER)
+            with self._state:
+                group += [self._waiting.popleft() for _ in range(min(MAX_GROUP - 1, len(self._waiting)))]
             self._commit(group)
+        except BaseException:  # the leader is being stopped; nobody may take that for a commit
+            for member in group:
+                member.error = Unavailable("the group was not finished")
+            raise
         finally:
             with self._state:
                 heir = self._waiting.popleft() if self._waiting else None
@@ -95,3 +105,31 @@ class GroupCommitter(Generic[T]):
             log.warning("a group failed; its members are carried out one by one", exc_info=exc)
             for member in group:
                 self._commit([member])
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    run: Callable[[Session], Any]
+    outcome: Any = None
+
+
+class Commits:
+    """Group commit for any work that needs a transaction of its own: `services.commits`."""
+
+    def __init__(self, services: Services) -> None:
+        self._group = GroupCommit(services, _run_all)
+
+    def run(self, work: Callable[[Session], T]) -> T:
+        """What `work` gives, committed when this returns. What it raises is raised here.
+
+        `work` may be carried out again from the start where the group's transaction was undone.
+        """
+        call = _Call(work)
+        self._group.submit(call)
+        outcome: T = call.outcome
+        return outcome
+
+
+def _run_all(_: Services, session: Session, calls: Sequence[_Call]) -> None:
+    for call in calls:
+        call.outcome = call.run(session)
