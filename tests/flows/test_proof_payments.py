@@ -199,11 +199,11 @@ def compare_to_the_fen(
     acknowledged: Acknowledged,
 ) -> None:
     """Every customer's balance, by what the enterprise itself knows that it ordered and the other side that it kept."""
-    expected = Counter(dict.fromkeys((*payer.payers, *payer.payees), OPENING))
+    expected, told = Counter(dict.fromkeys((*payer.payers, *payer.payees), OPENING)), acknowledged.all
     for document in sent:
         for item in document.get("items", [document]):
             amount, payee = item["amount_minor"], item["payee"]["account"]
-            fate = fates.get(acknowledged.all[item["instruction_id"]][0])
+            fate = fates.get(told[item["instruction_id"]][0])
             if fate is not None and agreed_end(fate) is not State.SETTLED:
                 continue
             expected[document["payer_account"]] -= amount
