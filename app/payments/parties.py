@@ -17,6 +17,15 @@ from app.routing.messages import candidate_body, resolution_body
 from app.routing.recognition import Recogniser, Resolution, RoutingQuery
 from app.settings import Settings
 
+# The member of the document that is to be changed.
+_POINTERS = {
+    "payee-bank-unclear": "/payee/bank_text",
+    "payee-branch-unclear": "/payee/bank_text",
+    "payee-bank-contradicts-code": "/payee/bank_text",
+    "payee-account-unknown": "/payee/account",
+    "payee-name-differs": "/payee/name",
+}
+
 
 class NotRoutable(Exception):
     """The payee cannot be reached for certain; `reason` is a stable code, `resolution` has the candidates."""
@@ -30,6 +39,7 @@ class NotRoutable(Exception):
         """What explains it to the enterprise."""
         resolution = self.resolution
         return {
+            "pointer": _POINTERS[self.reason],
             "routing_reasons": list(resolution.reasons) if resolution else [],
             "candidates": [candidate_body(match) for match in resolution.candidates] if resolution else [],
         }

@@ -10,11 +10,16 @@ import unicodedata
 _SPACES = re.compile(r"\s+")
 # Letters of these scripts look like Latin ones; a name holds one of them or Latin, never both.
 _LOOKALIKES = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU")
+# Not seen either, though letters, marks or symbols by their category (Default_Ignorable_Code_Point; Braille blank).
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_MOST_MARKS = 4  # one upon the other (UTS 39, 5.4)
 
 
 def find_text_fault(text: str) -> str | None:
     """A stable code of what is wrong with a name or purpose, or None: invisible, unassigned or lookalike
-    characters.
+    characters, heaps of marks.
     """
     if unicodedata.normalize("NFC", text) != text:
         return "not-nfc"
@@ -24,11 +29,26 @@ def find_text_fault(text: str) -> str | None:
         return "invisible-character"
     if any(unicodedata.category(character) in {"Zl", "Zp"} for character in text):
         return "invisible-character"
+    if _UNSEEN.search(text):
+        return "invisible-character"
+    if _has_stacked_marks(text):
+        return "stacked-marks"
     scripts = {unicodedata.name(character, "").split(" ")[0] for character in text if character.isalpha()}
     mixed = scripts & set(_LOOKALIKES)
     if mixed and (len(mixed) > 1 or "LATIN" in scripts):
         return "mixed-scripts"
     return None
+
+
+def _has_stacked_marks(text: str) -> bool:
+    """Whether marks stand upon nothing, enclose something, or are heaped up until they hide what is beside them."""
+    heap = _MOST_MARKS
+    for character in text:
+        category = unicodedata.category(character)
+        heap = heap + 1 if category == "Mn" else 0
+        if category == "Me" or heap > _MOST_MARKS:
+            return True
+    return False
 
 
 def same_name(one: str, other: str) -> bool:

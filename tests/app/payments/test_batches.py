@@ -37,7 +37,7 @@ def batch(items: list[Any], **changes: Any) -> dict[str, Any]:
     return document | changes
 
 
-def pay(bank: Bank, document: dict[str, Any]) -> dict[str, Any]:
+def pay(bank: Bank, document: dict[str, Any] | bytes) -> dict[str, Any]:
     verified = bank.request(document)
     with bank.services.transaction() as session:
         reference = batches.receive(bank.services, session, verified).reference

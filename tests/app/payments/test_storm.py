@@ -13,7 +13,6 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import func, select
 
@@ -37,12 +36,6 @@ FULL = os.environ.get("YUNLIAN_PROOF") == "full"
 INSTRUCTIONS = 3000 if FULL else 120
 BANK_KEY = ec.generate_private_key(ec.SECP256R1())
 SEED = "storm"
-
-
-@pytest.fixture
-def database_kind() -> str:
-    """The other side and the network are what this proves; the databases have their own tests."""
-    return "sqlite"
 
 
 class Weather:
