@@ -28,6 +28,7 @@ from app.gateway.problems import ExpiredCertificate, RevokedCertificate
 from app.oauth.models import Application
 from app.payments import outbox
 from app.payments.channel_models import CallbackAddress, OutboxItem, OutboxKind, OutboxState
+from app.payments.instructions import Standing
 from app.payments.lifecycle import State
 from app.payments.models import PaymentInstruction
 from app.problems import InvalidInput, NotFound
@@ -87,7 +88,7 @@ class News:
     event: dict[str, Any]
 
 
-def news_of(payment: PaymentInstruction, at: datetime) -> News:
+def news_of(payment: PaymentInstruction | Standing, at: datetime) -> News:
     """Where an instruction stands now."""
     event = {
         "type": "payment",

@@ -21,6 +21,7 @@ from app.db import new_id
 from app.payments import outbox, outcomes
 from app.payments.channel_models import OutboxItem, OutboxKind, OutboxState
 from app.payments.clearing_errors import DeliveryRefused, DeliveryUncertain, NotDelivered
+from app.payments.instructions import Standing
 from app.payments.iso20022.messages import to_xml
 from app.payments.iso20022.values import StatusRequest
 from app.payments.lifecycle import IN_FLIGHT, State
@@ -83,19 +84,17 @@ def _begin(
     for parcel in packed.parcels:
         if all(item.id in rows and item.subject in leaving for item in parcel.items):
             parcels.append(parcel)
-            for item in parcel.items:
-                row = rows.pop(item.id)
-                row.state, row.due_at, row.attempts = OutboxState.SENDING, now + SILENCE, row.attempts + 1
-    reports = [
-        Report(item.subject, State.DISPATCHED, facts={"message_id": parcel.message_id})
-        for parcel in parcels
-        for item in parcel.items
-    ]
-    ours = {row.subject for row in rows.values()}
-    reports += [report for report in packed.refused if report.payment_id in ours & leaving]
+    sent = {item.id: parcel.message_id for parcel in parcels for item in parcel.items}
+    ours = {row.subject for row in rows.values() if row.id not in sent}
+    reports = [Report(rows[name].subject, State.DISPATCHED, facts={"message_id": sent[name]}) for name in sent]
+    reports += [report for report in packed.refused if report.payment_id in ours & leaving.keys()]
     for row in rows.values():
-        outbox.set_state(row, OutboxState.WAITING, now, row.last_error)
-    outcomes.apply(services, session, reports)
+        if row.id not in sent:
+            outbox.set_state(row, OutboxState.WAITING, now, row.last_error)
+    begun = update(OutboxItem).where(OutboxItem.id.in_(sorted(sent)))
+    values = {"state": OutboxState.SENDING, "due_at": now + SILENCE, "attempts": OutboxItem.attempts + 1}
+    session.execute(begun.values(values).execution_options(synchronize_session=False))
+    outcomes.apply(services, session, reports, leaving)
     return parcels
 
 
@@ -115,7 +114,7 @@ def _begin_asking(
         outbox.set_state(row, OutboxState(row.state), due_at, row.last_error)
         references.append(row.subject)
     asked = [Report(each, State.UNKNOWN, facts={"request": request_id}) for each in references if each in in_flight]
-    outcomes.apply(services, session, asked)
+    outcomes.apply(services, session, asked, in_flight)
     return references
 
 
@@ -193,11 +192,11 @@ def _record_refused(services: Services, parcels: Sequence[Parcel], refusals: Seq
                 outbox.set_state(item, state, now, error)
 
 
-def _in_flight(session: Session, claimed: Sequence[OutboxItem]) -> set[str]:
-    """The references of those whose money is on its way, locked. A row of any other has nothing to send any more."""
+def _in_flight(session: Session, claimed: Sequence[OutboxItem]) -> dict[str, Standing]:
+    """Those whose money is on its way, locked. A row of any other has nothing to send any more."""
     payments = outcomes.lock_all(session, [item.subject for item in claimed])
-    in_flight = {reference for reference, payment in payments.items() if payment.state in IN_FLIGHT}
-    if ended := payments.keys() - in_flight:
+    in_flight = {reference: payment for reference, payment in payments.items() if payment.state in IN_FLIGHT}
+    if ended := payments.keys() - in_flight.keys():
         outbox.finish(session, OutboxKind.DISPATCH, ended)
     return in_flight
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,33 @@ class InstructionView:
     fee_minor: int = 0
     batch_id: str | None = None
     steps: tuple[StepView, ...] = ()
+
+
+@dataclass(slots=True)
+class Standing:
+    """Where an instruction stands, and what its outcome depends on, read under its lock. Amounts in fen."""
+
+    id: str
+    application_id: str
+    authorization_id: str
+    instruction_id: str
+    amount_minor: int
+    fee_minor: int
+    payer_account: str
+    channel: Channel | None
+    state: State
+    steps: int
+    reasons: list[str]
+    received_at: datetime
+
+    def step(self, state: State, at: datetime, facts: dict[str, Any]) -> dict[str, Any]:
+        """Move on; gives the row that keeps why. Raises StepNotAllowed."""
+        verify_step(self.state, state)
+        self.state, self.steps = state, self.steps + 1
+        return {"payment_id": self.id, "position": self.steps, "state": state, "facts": facts, "at": at}
+
+
+STANDING_COLUMNS = tuple(getattr(PaymentInstruction, field.name) for field in fields(Standing))
 
 
 @dataclass(frozen=True, slots=True)

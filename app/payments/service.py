@@ -113,7 +113,7 @@ def cancel(services: Services, session: Session, verified: VerifiedRequest) -> G
     Raises InvalidDocument, NotFound, Conflict (it has left, or has ended otherwise).
     """
     asked = parse_document(verified.document, CancelDocument)
-    payment = _find(session, verified, asked)
+    payment = outcomes.lock(session, _find(session, verified, asked).id)
     try:
         outcomes.cancel(services, session, payment.id, "cancelled", {"by": verified.client_id, "why": asked.reason})
     except StepNotAllowed as exc:
