@@ -36,7 +36,9 @@ class RevocationEpoch:
     def bump(self, session: Session) -> int:
         """Move to the next epoch, which is returned, in the caller's transaction; this worker re-reads it next time.
 
-        The row stays locked until the transaction ends, so epochs are committed in their order.
+        The row stays locked until the transaction ends, so epochs are committed in their order. Whoever changes rows
+        that another change of the epoch may change too calls this first: then they wait for each other here, and
+        not in a circle.
         """
         number = session.scalar(
             update(EpochRow).where(EpochRow.id == 1).values(number=EpochRow.number + 1).returning(EpochRow.number)

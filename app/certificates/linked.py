@@ -61,21 +61,23 @@ def follow_renewal(
 
     Access tokens that name the earlier one end with it, within minutes; refresh tokens bring the new one.
     """
+    standing = (
+        Authorization.product_x5t_s256 == earlier.x5t_s256,
+        Authorization.revoked_at.is_(None),
+        Authorization.expires_at > services.clock(),
+    )
+    if session.scalars(select(Authorization.id).where(*standing).limit(1)).first() is None:
+        return 0
+    services.epoch.bump(session)
     moved = session.scalars(
         update(Authorization)
-        .where(
-            Authorization.product_x5t_s256 == earlier.x5t_s256,
-            Authorization.revoked_at.is_(None),
-            Authorization.expires_at > services.clock(),
-        )
+        .where(*standing)
         .values(product_x5t_s256=successor.x5t_s256)
         .returning(Authorization.id)
     ).all()
     for authorization_id in sorted(moved):
         body = {"product_x5t_s256": successor.x5t_s256, "before": earlier.x5t_s256}
         services.journal.append(session, "authorization-follows", subject=authorization_id, actor=actor, body=body)
-    if moved:
-        services.epoch.bump(session)
     return len(moved)
 
 

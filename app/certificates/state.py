@@ -139,9 +139,10 @@ def _apply(
     asked: str | None,
 ) -> list[CertificateRecord]:
     """Change those that can be changed; the one that was asked for must be. Returns the changed ones."""
+    epoch = services.epoch.bump(session)  # first, so that of two officers who act at once the second waits here
     now, changed, refusal = services.clock(), [], ""
-    for record in sorted(records, key=lambda record: record.x5t_s256):  # one order of locks
-        session.refresh(record, with_for_update=True)  # of two officers who act at once the second sees the first's
+    for record in records:
+        session.refresh(record)
         try:
             after = dual.revoke(state_of(record), reason, now)
         except InvalidRevocation as exc:
@@ -157,7 +158,6 @@ def _apply(
         changed.append(record)
     if not changed:
         raise StateNotFitting(refusal or "there is nothing to change")
-    epoch = services.epoch.bump(session)
     note_sha256 = hashlib.sha256(note.encode()).hexdigest()
     for record in changed:
         record.changed_epoch = epoch

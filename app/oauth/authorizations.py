@@ -161,6 +161,7 @@ def revoke_authorization(services: Services, session: Session, authorization_id:
 
     Raises NotFound where it does not stand any more or never did.
     """
+    services.epoch.bump(session)
     now = services.clock()
     ended = session.scalar(
         update(Authorization)
@@ -175,7 +176,6 @@ def revoke_authorization(services: Services, session: Session, authorization_id:
         .where(RefreshToken.authorization_id == authorization_id, RefreshToken.revoked_at.is_(None))
         .values(revoked_at=now)
     )
-    services.epoch.bump(session)
     services.journal.append(session, "authorization-revoked", subject=authorization_id, actor=actor, body={})
 
 

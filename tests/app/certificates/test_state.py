@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 
 import pytest
 from cryptography import x509
+from sqlalchemy.orm import Session
 
 from app.certificates import service
 from app.certificates.problems import StateNotFitting
@@ -16,7 +19,7 @@ from app.certificates.records import x5t_s256
 from app.certificates.status import status_by_serial
 from app.gateway.certificates import get_good_certificate
 from app.gateway.problems import RevokedCertificate
-from app.oauth.authorizations import find_standing
+from app.oauth.authorizations import find_standing, revoke_authorization
 from app.problems import InvalidInput, NotFound
 from app.wiring import Services, build_services
 from pki.dual import DualState
@@ -180,3 +183,37 @@ def _is_refused(worker: Services, name: str) -> bool:
 def _delta_names(worker: Services, serial: int) -> bool:
     crl = x509.load_der_x509_crl(current_delta_crl(worker, "api").der)
     return crl.get_revoked_certificate_by_serial_number(serial) is not None
+
+
+def test_an_officer_and_the_enterprise_close_the_same_gate_at_once(
+    services: Services, parties: Parties, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if services.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite lets one write after the other: nobody meets")
+    name = parties.platform.x5t_s256
+    bump, enterprise_began, officer_holds = services.epoch.bump, Event(), Event()
+
+    def bump_second(session: Session) -> int:
+        enterprise_began.set()
+        assert officer_holds.wait(10)
+        return bump(session)
+
+    def bump_first(session: Session) -> int:
+        number = bump(session)
+        officer_holds.set()
+        return number
+
+    def end_as_enterprise() -> None:
+        with services.transaction() as session:
+            revoke_authorization(services, session, parties.authorization.id, actor="enterprise")
+
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(services.epoch, "bump", bump_second)
+        enterprise = pool.submit(end_as_enterprise)
+        assert enterprise_began.wait(10)
+        monkeypatch.setattr(services.epoch, "bump", bump_first)
+        with services.transaction() as session:
+            service.revoke(services, session, name, "key_compromise", "officer")
+        with pytest.raises(NotFound):  # it had ended when the enterprise's turn came
+            enterprise.result(30)
+    assert (state(services, name), standing(parties)) == (("revoked", "key_compromise"), False)
