@@ -70,10 +70,7 @@ def follow_renewal(
         return 0
     services.epoch.bump(session)
     moved = session.scalars(
-        update(Authorization)
-        .where(*standing)
-        .values(product_x5t_s256=successor.x5t_s256)
-        .returning(Authorization.id)
+        update(Authorization).where(*standing).values(product_x5t_s256=successor.x5t_s256).returning(Authorization.id)
     ).all()
     for authorization_id in sorted(moved):
         body = {"product_x5t_s256": successor.x5t_s256, "before": earlier.x5t_s256}
