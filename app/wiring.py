@@ -23,6 +23,7 @@ from app.group_commit import Commits
 from app.identity.person_keys import PersonKeyStore
 from app.identity.persons import EmbeddedPortraitSource
 from app.journal import Journal
+from app.payments.core_banking import CoreFactory, EmbeddedCore
 from app.proofing.registers import DatabaseRegistry, HttpRegistry
 from app.settings import Settings
 from app.signing.documents import DocumentStore, SealedDocumentStore
@@ -81,6 +82,11 @@ class Services:
         if self.settings.registry_url:
             return HttpRegistry(self.settings.registry_url, self.settings.registry_token or "")
         return DatabaseRegistry(self)
+
+    @cached_property
+    def core_banking(self) -> CoreFactory:
+        """The bank's core system: balances, holds, bookings, names of account holders."""
+        return EmbeddedCore
 
     @cached_property
     def person_keys(self) -> PersonKeyStore:

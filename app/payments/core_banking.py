@@ -5,7 +5,7 @@ The port speaks of groups: a core that is asked once for a hundred accounts can 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -18,7 +18,13 @@ from app.payments.store import store_of
 
 
 class CoreBanking(Protocol):
-    """What payments ask of the bank's core. A transfer is named by (payment_id, kind) and happens once."""
+    """What payments ask of the bank's core. A transfer is named by (payment_id, kind) and happens once.
+
+    `is_embedded`: its accounts are rows of this database, which a group of payments locks together with what else it
+    needs. Any other core is asked by `lock`.
+    """
+
+    is_embedded: bool
 
     def lock(self, numbers: Collection[str]) -> Mapping[str, Account]:
         """The customers' accounts among `numbers`, which nobody else changes until this transaction ends."""
@@ -39,8 +45,13 @@ class CoreBanking(Protocol):
         """Give a held amount free; False where nothing is held."""
 
 
+CoreFactory = Callable[[Session, datetime], CoreBanking]  # for one transaction, at its moment
+
+
 class EmbeddedCore:
     """The service's own ledger, working inside the transaction it is made for."""
+
+    is_embedded = True
 
     def __init__(self, session: Session, at: datetime) -> None:
         self._session = session

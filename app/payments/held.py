@@ -11,7 +11,6 @@ from app.certificates.models import CertificateRecord, CertificateState
 from app.oauth.authorizations import find_standing
 from app.payments import outcomes
 from app.payments.channels import Channel
-from app.payments.core_banking import EmbeddedCore
 from app.payments.instructions import record_step
 from app.payments.ledger import FEE_ACCOUNT, Transfer
 from app.payments.lifecycle import State, verify_step
@@ -40,7 +39,7 @@ def approve(services: Services, session: Session, payment_id: str, *, approver: 
     if not still_authorized(services, session, payment):
         outcomes.reject(services, session, payment_id, "authorization-ended", {"approver": approver})
         return State.REJECTED
-    core, payee = EmbeddedCore(session, at), _payee(payment)
+    core, payee = services.core_banking(session, at), _payee(payment)
     try:
         recogniser = current_recogniser(services, session) if names_a_bank(payee) else None
         resolution = find_bank(payee, payment.amount_minor, recogniser)

@@ -21,7 +21,6 @@ from app.journal.leaves import Entry
 from app.payments import callbacks, outbox
 from app.payments.channel_models import OutboxKind
 from app.payments.channels import BEIJING, Channel
-from app.payments.core_banking import EmbeddedCore
 from app.payments.instructions import STANDING_COLUMNS, Standing
 from app.payments.ledger import FEE_ACCOUNT, SETTLEMENT_ACCOUNT, Transfer, transit_account
 from app.payments.lifecycle import FINAL, IN_FLIGHT, State, is_news
@@ -138,7 +137,7 @@ class _Round:
     def __init__(self, services: Services, session: Session) -> None:
         self._services, self._session = services, session
         self._at = services.clock()
-        self._core = EmbeddedCore(session, self._at)
+        self._core = services.core_banking(session, self._at)
         self._moved: dict[str, Standing] = {}
         self._steps: list[dict[str, Any]] = []
         self._transfers: list[Transfer] = []

@@ -104,7 +104,7 @@ def tell_outcomes(session: Session, outcomes: Outcomes, at: datetime) -> list[Ga
 def status(services: Services, session: Session, verified: VerifiedRequest) -> GatewayAnswer:
     """Where an instruction stands now. Raises InvalidDocument, NotFound (also for another enterprise's)."""
     payment = _find(session, verified, parse_document(verified.document, StatusDocument))
-    return _tell(session, payment)
+    return _tell(services, session, payment)
 
 
 def cancel(services: Services, session: Session, verified: VerifiedRequest) -> GatewayAnswer:
@@ -118,7 +118,7 @@ def cancel(services: Services, session: Session, verified: VerifiedRequest) -> G
         outcomes.cancel(services, session, payment.id, "cancelled", {"by": verified.client_id, "why": asked.reason})
     except StepNotAllowed as exc:
         raise Conflict(f"the instruction is {payment.state}") from exc
-    return _tell(session, payment)
+    return _tell(services, session, payment)
 
 
 def balance(services: Services, session: Session, verified: VerifiedRequest) -> GatewayAnswer:
@@ -188,8 +188,8 @@ def _find(session: Session, verified: VerifiedRequest, asked: StatusDocument | C
     return payment
 
 
-def _tell(session: Session, payment: PaymentInstruction) -> GatewayAnswer:
-    accounts = ledger.read_accounts(session, [payment.payer_account])
+def _tell(services: Services, session: Session, payment: PaymentInstruction) -> GatewayAnswer:
+    accounts = services.core_banking(session, payment.updated_at).find([payment.payer_account])
     told = current_answer(payment, accounts[payment.payer_account].available_minor)
     steps = [
         {"state": step.state.value, "at": step.at.isoformat()} for step in instructions.list_steps(session, payment)

@@ -21,7 +21,7 @@ from app.journal.leaves import Entry
 from app.oauth.authorizations import StandingAuthorization
 from app.payments import approvals
 from app.payments.channels import BEIJING, Channel
-from app.payments.core_banking import CoreBanking, EmbeddedCore
+from app.payments.core_banking import CoreBanking
 from app.payments.fees import fee_for
 from app.payments.ledger import FEE_ACCOUNT, Account, Transfer, transit_account
 from app.payments.lifecycle import MONEY_MOVED, State
@@ -136,7 +136,7 @@ class Group:
         self._session = session
         self._dialect = session.get_bind().dialect.name
         self._store: Store = store_of(session)
-        self._core: CoreBanking = EmbeddedCore(session, at)
+        self._core: CoreBanking = services.core_banking(session, at)
         self._at = at
         self._day: date = at.astimezone(BEIJING).date()
         self._orders = orders
@@ -158,7 +158,7 @@ class Group:
             counted=counted,
             window=window,
             claims=[each.claim for each in taken],
-            accounts=_accounts_of(taken, self._resolved),
+            accounts=_accounts_of(taken, self._resolved) if self._core.is_embedded else (),
             uses={self._use(each) for each in taken},
             questions=reading([movement_of(each.order, self._at) for each in taken], self._dialect) if taken else (),
         )
@@ -174,6 +174,8 @@ class Group:
             return []
         accounts, self._used = opened.accounts, opened.used
         fresh = [each for each in self._firsts.values() if each.payment_id in opened.free]
+        if not self._core.is_embedded:
+            accounts = self._core.lock(_accounts_of(fresh, self._resolved))
         outcomes = self._compare_names(opened.free)
         for taken in fresh:
             if faults := _faults(taken.order, accounts, self._at):

@@ -1,0 +1,93 @@
+"""Payments in front of another core than the embedded ledger: balances, holds, bookings and names are asked there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.payments import outcomes
+from app.payments.ledger import Account, Transfer, balance_of, transit_account
+from tests.app.payments.world import CCB_HANGZHOU, OPENING, PAYER, SUPPLIER, Bank, payment
+
+
+class OtherCore:
+    """A core with books of its own, in which both parties have other balances than in the ledger."""
+
+    is_embedded = False
+
+    def __init__(self, bank: Bank) -> None:
+        self.accounts = {
+            PAYER: Account(PAYER, bank.enterprise, "付款人", 200_00, 0),
+            SUPPLIER: Account(SUPPLIER, "another", "收款人", 0, 0),
+        }
+        self.posted: list[Transfer] = []
+        self.on_hold: dict[str, int] = {}
+
+    def lock(self, numbers: Collection[str]) -> Mapping[str, Account]:
+        return {number: self.accounts[number] for number in numbers if number in self.accounts}
+
+    find = lock
+
+    def is_holder(self, account: Account, name: str) -> bool:
+        return account.name == name
+
+    def post(self, transfers: Sequence[Transfer]) -> None:
+        self.posted.extend(transfers)
+
+    def hold(self, payment_id: str, account: str, amount_minor: int) -> None:
+        self.on_hold[payment_id] = amount_minor
+
+    def release(self, payment_id: str) -> bool:
+        return self.on_hold.pop(payment_id, None) is not None
+
+
+@pytest.fixture
+def core(routed_bank: Bank, monkeypatch: pytest.MonkeyPatch) -> OtherCore:
+    made = OtherCore(routed_bank)
+    monkeypatch.setitem(routed_bank.services.__dict__, "core_banking", lambda _session, _at: made)
+    return made
+
+
+def here(**changes: Any) -> dict[str, Any]:
+    return payment(payee={"name": "收款人"}, **changes)
+
+
+def test_the_other_core_books_and_the_ledger_does_not(routed_bank: Bank, core: OtherCore) -> None:
+    answer = routed_bank.pay(here())
+    assert (answer.body["state"], answer.sealed["available_balance_minor"]) == ("settled", 200_00 - 123_45)
+    assert [(each.debit_account, each.credit_account, each.amount_minor) for each in core.posted] == [
+        (PAYER, SUPPLIER, 123_45)
+    ]
+    with routed_bank.services.reading() as session:
+        assert balance_of(session, PAYER) == OPENING
+
+
+def test_its_balances_and_names_decide(routed_bank: Bank, core: OtherCore) -> None:
+    assert routed_bank.pay(here(amount_minor=200_01)).body["reasons"] == ["insufficient-funds"]
+    by_ledger = payment(instruction_id="P-2")  # the name that the ledger has
+    assert routed_bank.pay(by_ledger).body["reasons"] == ["payee-name-differs"]
+    assert core.posted == []
+
+
+def test_what_comes_back_is_booked_back_there(routed_bank: Bank, core: OtherCore) -> None:
+    payee = {"name": "李四", "account": "6217000010001234567", "bank_text": CCB_HANGZHOU}
+    reference = routed_bank.pay(payment(payee=payee)).body["bank_reference"]
+    with routed_bank.services.transaction() as session:
+        assert outcomes.reject(routed_bank.services, session, reference, "AC01")
+    transit = transit_account("ibps")
+    assert [(each.debit_account, each.credit_account) for each in core.posted] == [(PAYER, transit), (transit, PAYER)]
+
+
+def test_what_waits_for_a_second_approver_is_on_hold_there(routed_bank: Bank, core: OtherCore) -> None:
+    limits = {"single_minor": 10 * OPENING, "daily_minor": 10 * OPENING}
+    bank = replace(routed_bank, authorization=replace(routed_bank.authorization, limits=limits))
+    core.accounts[PAYER] = Account(PAYER, bank.enterprise, "付款人", 10 * OPENING, 0)
+    reference = bank.pay(here(amount_minor=6_000_000_00)).body["bank_reference"]
+    assert core.on_hold == {reference: 6_000_000_00}
+    with bank.services.transaction() as session:
+        outcomes.reject(bank.services, session, reference, "hold-refused")
+    assert core.on_hold == {}
+    assert core.posted == []
