@@ -107,6 +107,18 @@ def find_by_identity(services: Services, session: Session, tenant_id: str, last6
     return matches[0] if len(matches) == 1 else None
 
 
+def lock_person(session: Session, person_id: str) -> Person:
+    """The person as it stands now, forgotten or not, for one act after the other. Raises NotFound.
+
+    The lock lets rows that refer to it be added (FOR NO KEY UPDATE).
+    """
+    query = select(Person).where(Person.id == person_id).with_for_update(of=Person, key_share=True)
+    person = session.scalars(query, execution_options={"populate_existing": True}).first()
+    if person is None:
+        raise NotFound("no such person")
+    return person
+
+
 def list_persons(services: Services, session: Session, *, tenant_id: str | None = None) -> list[PersonFacts]:
     """Everyone who is not forgotten, or those of one enterprise, newest first."""
     query = select(Person).where(Person.forgotten_at.is_(None)).order_by(Person.id.desc())

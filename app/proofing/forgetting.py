@@ -13,9 +13,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.db import new_id
-from app.identity import decisions
-from app.identity.models import Account, Decision, Person, Role
-from app.problems import NotFound
+from app.identity import decisions, persons
+from app.identity.models import Account, Decision, Role
 from app.proofing.acts import record_act
 from app.proofing.problems import AlreadyHeld
 from app.proofing.records import ConsentWithdrawal, PersonHold
@@ -33,7 +32,7 @@ def withdraw_consent(services: Services, person_id: str, *, actor: str) -> Conse
     Opens its own transactions, because what is recorded must survive whatever comes after. Raises NotFound.
     """
     with services.transaction() as session:
-        _lock_person(session, person_id)
+        persons.lock_person(session, person_id)
         if session.get(ConsentWithdrawal, person_id) is None:
             session.add(ConsentWithdrawal(person_id=person_id, asked_by=actor, asked_at=services.clock()))
             services.journal.append(session, "consent-withdrawn", subject=person_id, actor=actor, body={})
@@ -48,7 +47,7 @@ def execute_withdrawal(services: Services, person_id: str) -> bool:
     The key goes first and the note of it second: after a crash in between the next call destroys nothing and notes it.
     """
     with services.transaction() as session:
-        person = _lock_person(session, person_id)
+        person = persons.lock_person(session, person_id)
         withdrawal = session.get(ConsentWithdrawal, person_id, populate_existing=True)
         if withdrawal is None or withdrawal.executed_at is not None or is_held(session, person_id):
             return False
@@ -87,7 +86,7 @@ def find_withdrawal(session: Session, person_id: str) -> ConsentWithdrawal | Non
 
 def place_hold(services: Services, session: Session, person_id: str, *, reason: str, account: Account) -> PersonHold:
     """Keep everything about the person until the hold is lifted. Raises NotFound, AlreadyHeld."""
-    person = _lock_person(session, person_id)
+    person = persons.lock_person(session, person_id)
     if find_hold(session, person_id) is not None or person.forgotten_at is not None:
         raise AlreadyHeld("a hold stands already, or there is nothing left to hold")
     hold = PersonHold(id=new_id(), person_id=person_id, placed_by=account.id, placed_at=services.clock())
@@ -107,7 +106,7 @@ def propose_lifting(services: Services, session: Session, person_id: str, *, rea
 @decisions.carries_out(LIFT, by=(Role.COMPLIANCE_OFFICER,))
 def _lift(services: Services, session: Session, decision: Decision) -> None:
     person_id = decision.payload["subject"]
-    _lock_person(session, person_id)
+    persons.lock_person(session, person_id)
     lifted = session.execute(
         update(PersonHold)
         .where(PersonHold.id == decision.payload["hold"], PersonHold.lifted_at.is_(None))
@@ -117,11 +116,3 @@ def _lift(services: Services, session: Session, decision: Decision) -> None:
         raise AlreadyHeld("the hold was lifted before")
     # A withdrawal that waited is carried out by the jobs process, once this is committed.
     services.journal.append(session, "person-hold-lifted", subject=person_id, actor=decision.decided_by or "", body={})
-
-
-def _lock_person(session: Session, person_id: str) -> Person:
-    query = select(Person).where(Person.id == person_id).with_for_update(of=Person, key_share=True)
-    person = session.scalars(query, execution_options={"populate_existing": True}).first()
-    if person is None:
-        raise NotFound("no such person")
-    return person

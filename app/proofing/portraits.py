@@ -48,7 +48,7 @@ def submit_document(services: Services, person_id: str, photograph: bytes, *, ac
     review_id = new_id()
     document_sealed = seal(services.person_keys.create(review_id), taken.document, _context(review_id))
     with services.transaction() as session:
-        person = _lock_person(session, person_id)
+        person = persons.lock_person(session, person_id)
         waiting = select(PortraitReview).where(
             PortraitReview.person_id == person.id, PortraitReview.state == ReviewState.WAITING
         )
@@ -134,7 +134,7 @@ def refuse_portrait(services: Services, session: Session, review_id: str, *, rea
 def _decide(services: Services, session: Session, review: PortraitReview, state: ReviewState, account: Account) -> None:
     if review.uploaded_by == account.id:
         raise OwnUpload("whoever uploaded the document does not review it")
-    _lock_person(session, review.person_id)
+    persons.lock_person(session, review.person_id)
     _close(services, session, review, state, account.id)
 
 
@@ -156,14 +156,6 @@ def _close(services: Services, session: Session, review: PortraitReview, state: 
     # With its key the photograph is gone from every backup too. Should the transaction fail after this, it must be
     # uploaded again, which is the lesser evil.
     services.person_keys.destroy(review.id)
-
-
-def _lock_person(session: Session, person_id: str) -> Person:
-    query = select(Person).where(Person.id == person_id).with_for_update(of=Person, key_share=True)
-    person = session.scalars(query).first()
-    if person is None:
-        raise NotFound("no such person")
-    return person
 
 
 def _get(session: Session, review_id: str) -> PortraitReview:
