@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -18,6 +19,7 @@ from app.compliance.problems import EvidenceNotReady
 from app.compliance.strangers import validate_document
 from app.compliance.subindications import SUB_INDICATIONS
 from app.identity import persons
+from app.identity.models import Tenant
 from app.identity.problems import PersonForgotten
 from app.journal import JournalEntry
 from app.problems import Problem
@@ -113,12 +115,6 @@ def export_evidence(services: Services, session: Session, contract_id: str) -> b
     signatures = session.scalars(select(Signature).where(Signature.contract_id == contract.id)).all()
     records = [session.get_one(CertificateRecord, signature.x5t_s256) for signature in signatures]
     bank = signing.find_bank(session)
-
-    def make_report(document: bytes, parts: Mapping[str, bytes], log_entry: Mapping[str, Any]) -> bytes:
-        # The workshop typesets; the sealing key stays here.
-        pdf = services.workshop.run(tasks.typeset_report, document, dict(parts), dict(log_entry))
-        return tasks.seal_report(services, pdf, bank, services.clock()) if bank is not None else pdf
-
     bundle = build_bundle(
         contract=services.documents.get(contract.current_sha256),
         consents=[get_wording(party.consent_version) for party in ceremony.parties],
@@ -134,7 +130,7 @@ def export_evidence(services: Services, session: Session, contract_id: str) -> b
         log_entry=proof.to_json(),
         log_certificate=hierarchy.log.certificate,
         pages={party.field: _pages(party) for party in ceremony.parties if party.pictures},
-        make_report=make_report if bank is not None else None,
+        make_report=partial(_make_report, services, bank) if bank is not None else None,
     )
     services.workshop.run(tasks.check_evidence, bundle, hierarchy.root_der, services.clock())
     return bundle
@@ -241,6 +237,14 @@ def _pages(party: rules.Party) -> dict[str, object]:
         "pictures": list(party.pictures),
         "pictures_sha256": signing.digest_of_pictures(party.pictures),
     }
+
+
+def _make_report(
+    services: Services, bank: Tenant, document: bytes, parts: Mapping[str, bytes], log_entry: Mapping[str, Any]
+) -> bytes:
+    # The workshop typesets; the sealing key stays here.
+    pdf = services.workshop.run(tasks.typeset_report, document, dict(parts), dict(log_entry))
+    return tasks.seal_report(services, pdf, bank, services.clock())
 
 
 def _face_evidence(services: Services, session: Session, signature: Signature) -> dict[str, object]:

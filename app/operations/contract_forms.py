@@ -90,7 +90,7 @@ class ProductServiceForm(_WithPlatform):
     def _consistent(self) -> Self:
         if self.single_limit > self.daily_limit:
             raise fault("单笔限额不能超过每日限额", "The single limit exceeds the daily limit")
-        if self.custody == PLATFORM and self.platform_person_id is None:
+        if self.custody == "platform" and self.platform_person_id is None:
             raise fault("平台保管私钥时须有平台签署人", "Custody by a platform needs a platform that signs")
         return self
 
@@ -121,8 +121,11 @@ class SaasAccessForm(_WithPlatform):
     liability_cap: Fen
 
     def terms(self) -> dict[str, Any]:
-        own = ("client_id", "scopes", "availability_percent", "incident_hours", "log_months", "deletion_days")
-        return {**super().terms(), **self.model_dump(include={*own, "notice_days", "liability_cap"})}
+        own = {
+            "client_id", "scopes", "availability_percent", "incident_hours", "log_months", "deletion_days",
+            "notice_days", "liability_cap",
+        }  # fmt: skip
+        return {**super().terms(), **self.model_dump(include=own)}
 
 
 class PayrollForm(_WithPlatform):
