@@ -6,17 +6,18 @@ Instructions and transfers are read side by side in the order of their reference
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.payments import channel_files
-from app.payments.channels import BEIJING
-from app.payments.closings import verify_closings
+from app.payments.channel_files import ChannelLine
+from app.payments.closings import end_of, verify_closings
 from app.payments.ledger import balance_of, inspect_ledger, transit_account
 from app.payments.lifecycle import IN_FLIGHT, State
 from app.payments.models import LedgerHold, LedgerTransfer, PaymentInstruction, PaymentName, TransferKind
@@ -28,6 +29,14 @@ _OUT = frozenset({TransferKind.CLEARING})
 _BACK = _OUT | {TransferKind.REVERSAL}
 _THERE = _OUT | {TransferKind.SETTLEMENT}
 _FEES = frozenset({TransferKind.FEE, TransferKind.FEE_REFUND})
+_MIDNIGHT = timedelta(hours=1)  # so near to it the two sides may name different days
+_FACTS = (
+    PaymentInstruction.id,
+    PaymentInstruction.state,
+    PaymentInstruction.amount_minor,
+    PaymentInstruction.fee_minor,
+    PaymentInstruction.channel,
+)
 
 # Which transfers an instruction in a state has, its fee aside.
 _EXPECTED: dict[State, tuple[frozenset[TransferKind], ...]] = {
@@ -57,6 +66,7 @@ class _Facts:
     payment_id: str
     state: State
     amount_minor: int
+    fee_minor: int
     channel: str | None
 
 
@@ -115,6 +125,10 @@ def _compare_one(facts: _Facts, booked: dict[TransferKind, int], faults: list[st
         faults.append(f"{facts.payment_id}: {facts.state} with the transfers {', '.join(sorted(kinds)) or 'none'}")
     if any(booked[kind] != facts.amount_minor for kind in kinds):
         faults.append(f"{facts.payment_id}: a transfer has another amount than the instruction")
+    fee = facts.fee_minor if kinds else 0
+    given_back = fee if TransferKind.REVERSAL in kinds else 0
+    if (booked.get(TransferKind.FEE, 0), booked.get(TransferKind.FEE_REFUND, 0)) != (fee, given_back):
+        faults.append(f"{facts.payment_id}: its fee was not booked or given back as it should")
 
 
 def _compare_file(session: Session, day: date, faults: list[str]) -> bool:
@@ -122,8 +136,9 @@ def _compare_file(session: Session, day: date, faults: list[str]) -> bool:
     lines = channel_files.entries(session, day)
     if lines is None:
         return False
+    payments = _named_in(session, lines)
     for line in lines:
-        payment = session.get(PaymentInstruction, line.payment_id)
+        payment = payments.get(line.payment_id)
         where = f"{line.channel.value} of {day}: {line.payment_id}"
         if payment is None:
             faults.append(f"{where}: unknown here")
@@ -139,28 +154,33 @@ def _compare_file(session: Session, day: date, faults: list[str]) -> bool:
     return True
 
 
+def _named_in(session: Session, lines: Sequence[ChannelLine]) -> dict[str, _Facts]:
+    names = sorted({line.payment_id for line in lines})
+    found: dict[str, _Facts] = {}
+    for first in range(0, len(names), _CHUNK):
+        chosen = select(*_FACTS).where(PaymentInstruction.id.in_(names[first : first + _CHUNK]))
+        found |= {row.id: _facts(row) for row in session.execute(chosen)}
+    return found
+
+
 def _settled_here(session: Session, day: date) -> set[str]:
     """What was settled with another bank on a day, but for what the other side may have dated otherwise at midnight."""
-    settled = select(LedgerTransfer.payment_id, LedgerTransfer.posted_at).where(
-        LedgerTransfer.kind == TransferKind.SETTLEMENT
+    settled = select(LedgerTransfer.payment_id).where(
+        LedgerTransfer.kind == TransferKind.SETTLEMENT,
+        LedgerTransfer.posted_at >= end_of(day - timedelta(days=1)) + _MIDNIGHT,
+        LedgerTransfer.posted_at < end_of(day) - _MIDNIGHT,
     )
-    return {
-        payment_id
-        for payment_id, at in session.execute(settled.execution_options(yield_per=_CHUNK))
-        if payment_id is not None and at.astimezone(BEIJING).date() == day and 0 < at.astimezone(BEIJING).hour < 23
-    }
+    return {payment_id for payment_id in session.scalars(settled) if payment_id is not None}
 
 
 def _instructions(session: Session) -> Iterator[_Facts]:
-    columns = (
-        PaymentInstruction.id,
-        PaymentInstruction.state,
-        PaymentInstruction.amount_minor,
-        PaymentInstruction.channel,
-    )
-    rows = session.execute(select(*columns).order_by(PaymentInstruction.id).execution_options(yield_per=_CHUNK))
-    for payment_id, state, amount, channel in rows:
-        yield _Facts(payment_id, State(state), amount, channel)
+    rows = session.execute(select(*_FACTS).order_by(PaymentInstruction.id).execution_options(yield_per=_CHUNK))
+    return map(_facts, rows)
+
+
+def _facts(row: Sequence[Any]) -> _Facts:
+    payment_id, state, amount, fee, channel = row
+    return _Facts(payment_id, State(state), amount, fee, channel)
 
 
 def _groups(session: Session) -> Iterator[tuple[str, dict[TransferKind, int]]]:
