@@ -15,13 +15,12 @@ sys.path.insert(1, str(ROOT / "clients" / "python"))
 import argparse
 import base64
 import hashlib
-import json
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any
@@ -52,6 +51,7 @@ from app.oauth.token import digest
 from app.settings import RunProfile, Settings
 from app.setup import initialize
 from app.wiring import Services, build_services
+from bench._results import Result, report
 from tests.app.gateway.parties import REDIRECT_URI, Parties, make_parties
 
 VERIFIER = secrets.token_urlsafe(48)
@@ -68,21 +68,6 @@ DOCUMENT = {
 STEPS_BAR = 450.0  # µs of CPU, all steps together
 PARALLEL = 32
 TOKENS_BAR = 3.0  # times Authlib's pattern
-
-
-@dataclass(frozen=True)
-class Result:
-    """One line: what was measured, in which unit, against which bar."""
-
-    name: str
-    value: float
-    unit: str
-    bar: float | None = None
-    at_least: bool = True
-
-    @property
-    def passed(self) -> bool:
-        return self.bar is None or (self.value >= self.bar if self.at_least else self.value <= self.bar)
 
 
 class Clock:
@@ -354,29 +339,15 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: less than 50 s")
     options = parser.parse_args()
-    results = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         services = make_services(folder)
         app, parties = create_app(services=services), make_parties(services)
-        for measured in (
+        results = chain(
             measure_tokens(app, parties, folder, quick=options.quick),
             measure_steps(app, parties, quick=options.quick),
-        ):
-            for result in measured:
-                results.append(result)
-                if not options.json:
-                    print_line(result)
-    if options.json:
-        print(json.dumps([asdict(result) | {"passed": result.passed} for result in results], indent=2))
-    return 0 if all(result.passed for result in results) else 1
-
-
-def print_line(result: Result) -> None:
-    bar = "" if result.bar is None else f"{'≥' if result.at_least else '≤'} {result.bar:,} {result.unit}"
-    verdict = "" if result.bar is None else "ok" if result.passed else "MISSED"
-    digits = 0 if result.value >= 100 else 1 if result.value >= 10 else 2
-    print(f"{result.name:<54} {result.value:>12,.{digits}f} {result.unit:<6} {bar:>14}  {verdict}", flush=True)
+        )
+        return report(results, as_json=options.json)
 
 
 if __name__ == "__main__":

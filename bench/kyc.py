@@ -11,7 +11,6 @@ private memory of a process forked from one that had loaded the engine, after a 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -19,7 +18,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -27,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
+from bench._results import Result, report
 from clients.demo.puppet import Puppet, astronaut, grace_hopper
 from kyc.engine import load_engine
 from kyc.facecheck import check_face
@@ -36,18 +35,6 @@ from kyc.resnet import FaceResNet
 from tests.attacks import stage
 
 SESSION_FRAMES = 45
-
-
-@dataclass(frozen=True)
-class Figure:
-    name: str
-    value: float
-    unit: str
-    bar: float | None = None
-
-    @property
-    def missed(self) -> bool:
-        return self.bar is not None and self.value > self.bar
 
 
 def chips() -> list[Image]:
@@ -145,7 +132,7 @@ def second_worker(request: stage.FaceCheckRequest) -> float:
     return megabytes
 
 
-def measure(rounds: int, seconds: float) -> list[Figure]:
+def measure(rounds: int, seconds: float) -> list[Result]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import dlib  # noqa: PLC0415 - for comparison only
@@ -169,19 +156,23 @@ def measure(rounds: int, seconds: float) -> list[Figure]:
         return check_face(request)
 
     return [
-        Figure("encode, OpenCV", milliseconds(lambda: ours.encode(faces[1]), rounds), "ms", 12),
-        Figure(
+        _at_most("encode, OpenCV", milliseconds(lambda: ours.encode(faces[1]), rounds), "ms", 12),
+        _at_most(
             "encode, dlib", milliseconds(lambda: theirs.compute_face_descriptor(faces[1]), max(3, rounds // 4)), "ms"
         ),
-        Figure("largest difference", difference, "", 1e-5),
-        Figure("stall by encoding, OpenCV", stall(lambda: ours.encode(faces[1])), "ms", 5),
-        Figure("stall by encoding, dlib", stall(lambda: theirs.compute_face_descriptor(faces[1])), "ms"),
-        Figure("idle wake", idle, "ms"),
-        Figure(
+        _at_most("largest difference", difference, "", 1e-5),
+        _at_most("stall by encoding, OpenCV", stall(lambda: ours.encode(faces[1])), "ms", 5),
+        _at_most("stall by encoding, dlib", stall(lambda: theirs.compute_face_descriptor(faces[1])), "ms"),
+        _at_most("idle wake", idle, "ms"),
+        _at_most(
             f"session of {len(request.frames)} frames, CPU", milliseconds(judged, max(1, rounds // 10)) / 1000, "s", 1.0
         ),
-        Figure("second worker, private", memory, "MB", 80),
+        _at_most("second worker, private", memory, "MB", 80),
     ]
+
+
+def _at_most(name: str, value: float, unit: str, bar: float | None = None) -> Result:
+    return Result(name, value, unit, bar, at_least=False)
 
 
 def main() -> int:
@@ -190,13 +181,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     figures = measure(rounds=10 if options.quick else 60, seconds=1.0 if options.quick else 5.0)
-    if options.json:
-        print(json.dumps([asdict(figure) | {"missed": figure.missed} for figure in figures], indent=1))
-    else:
-        for figure in figures:
-            bar = "" if figure.bar is None else f"   at most {figure.bar:g}" + ("   MISSED" if figure.missed else "")
-            print(f"{figure.name:32}{figure.value:12.3g} {figure.unit:3}{bar}")
-    return int(any(figure.missed for figure in figures))
+    return report(figures, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,10 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not bench/, where this
 
 import argparse
 import itertools
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from time import process_time
@@ -30,6 +29,7 @@ from app.certificates.issuing import Order, issue_batch
 from app.settings import RunProfile, Settings
 from app.setup import initialize
 from app.wiring import build_services
+from bench._results import Result, report
 from pki import der, keys, profiles
 from pki.assembly import CertificateRequest, PublicationUrls, Subject
 from pki.authority import IssuingAuthority, create_root, sign_issuing
@@ -45,21 +45,6 @@ from pki.translog import MerkleLog, NodeId, leaf_hash, verify_consistency, verif
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 URN = application_urn("app-1")
 BANK = Subject("云联银行", "云联银行股份有限公司")
-
-
-@dataclass(frozen=True)
-class Result:
-    """One line: what was measured, in which unit, against which bar."""
-
-    name: str
-    value: float
-    unit: str
-    bar: float | None
-    at_least: bool = True
-
-    @property
-    def passed(self) -> bool:
-        return self.bar is None or (self.value >= self.bar if self.at_least else self.value <= self.bar)
 
 
 class Bench:
@@ -147,10 +132,10 @@ def measure_issuing(bench: Bench) -> Iterator[Result]:
         authority.key.sign(model.tbs_certificate_bytes, ec.ECDSA(hashes.SHA256()))
 
     spent, spent_bare, spent_ready, spent_signatures = bench.seconds_each(whole, bare, ready, signatures_alone)
-    yield Result("certificates issued, CSR to signature", 1 / spent, "/s", None)
+    yield Result("certificates issued, CSR to signature", 1 / spent, "/s")
     yield Result("  against CertificateBuilder, name and extensions made", 100 * spent_bare / spent, "%", 50)
-    yield Result("  against CertificateBuilder, all ready-made", 100 * spent_ready / spent, "%", None)
-    yield Result("  against its two ECDSA operations alone", 100 * spent_signatures / spent, "%", None)
+    yield Result("  against CertificateBuilder, all ready-made", 100 * spent_ready / spent, "%")
+    yield Result("  against its two ECDSA operations alone", 100 * spent_signatures / spent, "%")
 
 
 def bare_builders(
@@ -274,7 +259,7 @@ def measure_ocsp(bench: Bench) -> Iterator[Result]:
         )
 
     spent, spent_bare = bench.seconds_each(whole, bare)
-    yield Result("OCSP answers", 1 / spent, "/s", None)
+    yield Result("OCSP answers", 1 / spent, "/s")
     yield Result("  against OCSPResponseBuilder", 100 * spent_bare / spent, "%", 60)
 
 
@@ -295,7 +280,7 @@ def measure_timestamps(bench: Bench) -> Iterator[Result]:
     spent, spent_bare = bench.seconds_each(
         lambda: stamps.answer(request), lambda: key.sign(bytes(200), padding.PKCS1v15(), hashes.SHA256()), batch=10
     )
-    yield Result("time-stamp tokens, RSA-2048", 1 / spent, "/s", None)
+    yield Result("time-stamp tokens, RSA-2048", 1 / spent, "/s")
     yield Result("  against the bare signature", 100 * spent_bare / spent, "%", 50)
 
 
@@ -396,22 +381,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer rounds: less than a minute")
     options = parser.parse_args()
     bench = Bench(quick=options.quick)
-    results = []
-    for measure in MEASUREMENTS:
-        for result in measure(bench):
-            results.append(result)
-            if not options.json:
-                print_line(result)
-    if options.json:
-        print(json.dumps([asdict(result) | {"passed": result.passed} for result in results], indent=2))
-    return 0 if all(result.passed for result in results) else 1
-
-
-def print_line(result: Result) -> None:
-    bar = "" if result.bar is None else f"{'≥' if result.at_least else '≤'} {result.bar:,} {result.unit}"
-    verdict = "" if result.bar is None else "ok" if result.passed else "MISSED"
-    digits = 0 if result.value >= 100 else 1 if result.value >= 10 else 2
-    print(f"{result.name:<54} {result.value:>12,.{digits}f} {result.unit:<6} {bar:>14}  {verdict}", flush=True)
+    results = itertools.chain.from_iterable(measure(bench) for measure in MEASUREMENTS)
+    return report(results, as_json=options.json)
 
 
 if __name__ == "__main__":
