@@ -1,6 +1,6 @@
 """Statements, balances, cancelling, daily closings and the reconciliation."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -152,10 +152,15 @@ def test_what_does_not_agree_is_named(app: Flask, bank: Bank, statement_text: st
     assert fault in found.output
 
 
-def test_an_instruction_lies_in_the_partition_of_its_day(bank: Bank, database_kind: str) -> None:
+def test_an_instruction_lies_in_the_partition_of_its_day(bank: Bank, clock: Any, database_kind: str) -> None:
     services = bank.services
+    clock.now = datetime.now(UTC)  # identifiers have the time of the machine
     made = make_partitions(services)
     assert make_partitions(services) == 0
     bank.pay(payment())
-    assert (made == 0) == (database_kind == "sqlite")
     assert bank.status(instruction_id="P-1").body["state"] == State.SETTLED
+    assert (made == 0) == (database_kind == "sqlite")
+    if made:
+        with services.reading() as session:
+            [place] = session.scalars(text("SELECT tableoid::regclass::text FROM payment_instructions"))
+        assert place.endswith(f"_{clock():%Y%m%d}")
