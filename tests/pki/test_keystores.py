@@ -6,6 +6,7 @@ import pytest
 from pki.errors import InvalidKeyName, KeyExists, KeyNotFound, KeyStoreDamaged, WrongPassphrase
 from pki.keys import KeyType
 from pki.keystores import SealedKeyStore
+from tests.pki.key_stores import check_deletion
 
 
 def test_a_key_comes_back_after_reopening_and_never_lies_in_the_clear(tmp_path: Path) -> None:
@@ -36,17 +37,7 @@ def test_names_are_unique_and_cannot_leave_the_folder(tmp_path: Path) -> None:
 
 
 def test_a_deleted_key_is_gone_and_its_name_free(tmp_path: Path) -> None:
-    store = SealedKeyStore(tmp_path, b"passphrase")
-    first = store.create("log", KeyType.ED25519)
-    store.create("other", KeyType.ED25519)
-    store.delete("log")
-    assert store.names() == ["other"]
-    for act in (store.load, store.delete):
-        with pytest.raises(KeyNotFound):
-            act("log")
-    with pytest.raises(InvalidKeyName):
-        store.delete("../store.json")
-    assert store.create("log", KeyType.ED25519).public_key() != first.public_key()
+    check_deletion(SealedKeyStore(tmp_path, b"passphrase"))
 
 
 def test_a_wrong_passphrase_and_damage_are_told_apart(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from pki.revocation import GOOD, OcspResponder, RevokedEntry, answer_ocsp, build
 from pki.timestamp import TimestampAuthority
 from tests.pki import pkilint_oracle
 from tests.pki.hierarchy import START, MovableClock, request_for
+from tests.pki.key_stores import check_deletion
 from tests.pki.test_revocation import request_der
 
 LIBRARY = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -84,18 +85,7 @@ def test_it_is_a_key_store(store: Pkcs11KeyStore, label: str) -> None:
 
 
 def test_a_deleted_key_is_gone_and_its_name_free(store: Pkcs11KeyStore) -> None:
-    first = store.create("log", KeyType.EC_P256)
-    store.create("other", KeyType.EC_P256)
-    store.delete("log")
-    assert store.names() == ["other"]
-    for act in (store.load, store.delete):
-        with pytest.raises(KeyNotFound):
-            act("log")
-    with pytest.raises(InvalidKeyName):
-        store.delete("no/such")
-    again = store.create("log", KeyType.EC_P256)
-    assert again.public_key() != first.public_key()
-    again.public_key().verify(again.sign(b"m", ec.ECDSA(hashes.SHA256())), b"m", ec.ECDSA(hashes.SHA256()))
+    check_deletion(store)
 
 
 def test_a_wrong_pin_and_a_missing_token_are_told_apart(label: str) -> None:
