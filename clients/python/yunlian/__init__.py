@@ -5,7 +5,7 @@ Built on public libraries and the protocol's text alone; it shares no code with 
 
 from yunlian.enterprise import Enterprise
 from yunlian.errors import AnswerNotTrusted, OAuthRefused, Refused, YunlianError
-from yunlian.platform import Answer, AuthorizationRequest, Platform, Token
+from yunlian.platform import Answer, AuthorizationRequest, Callback, Platform, Token
 from yunlian.remote import AgentRefused, RemoteEnterprise
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Answer",
     "AnswerNotTrusted",
     "AuthorizationRequest",
+    "Callback",
     "Enterprise",
     "OAuthRefused",
     "Platform",

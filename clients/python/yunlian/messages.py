@@ -25,6 +25,7 @@ PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublic
 REQUEST_COMPONENTS = ("@method", "@target-uri", "authorization")
 BODY_COMPONENTS = ("content-type", "content-digest")
 ANSWER_COMPONENTS = ('"@status"', '"content-type"', '"content-digest"')
+CALLBACK_COMPONENTS = ('"@method"', '"@target-uri"', '"content-type"', '"content-digest"')
 BOUND_TO_SIGNATURE = ('"signature";req;key="api"',)
 LIFETIME = timedelta(seconds=60)
 
@@ -70,6 +71,26 @@ def verify_answer(
 ) -> None:
     """Check that the bank signed this answer to this request, now. Raises AnswerNotTrusted."""
 
+    _verify(response, body, public_keys, clock, ("bank", "yunlian-bank"), ANSWER_COMPONENTS + BOUND_TO_SIGNATURE)
+
+
+def verify_callback(
+    request: Request, body: bytes, public_keys: Mapping[str, Any], clock: Callable[[], datetime]
+) -> None:
+    """Check that the bank signed this callback to this address, now. Raises AnswerNotTrusted."""
+    _verify(request, body, public_keys, clock, ("callback", "yunlian-callback"), CALLBACK_COMPONENTS)
+
+
+def _verify(
+    message: Request | Response,
+    body: bytes,
+    public_keys: Mapping[str, Any],
+    clock: Callable[[], datetime],
+    names: tuple[str, str],
+    components: tuple[str, ...],
+) -> None:
+    """`names` are the label and the tag of the signature."""
+
     class Verifier(HTTPMessageVerifier):
         def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:
             created = datetime.fromtimestamp(sig_input.params["created"], UTC)
@@ -82,10 +103,10 @@ def verify_answer(
     algorithm = algorithms_for(next(iter(public_keys.values()))).http_signature
     try:
         Verifier(signature_algorithm=algorithm, key_resolver=resolver).verify(
-            response,
-            expect_tag="yunlian-bank",
-            expect_label="bank",
-            require_components=ANSWER_COMPONENTS + BOUND_TO_SIGNATURE,
+            message,
+            expect_tag=names[1],
+            expect_label=names[0],
+            require_components=components,
             body=body,
         )
     except (HTTPMessageSignaturesException, KeyError, ValueError, OverflowError) as exc:

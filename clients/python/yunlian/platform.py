@@ -25,7 +25,7 @@ from yunlian.dpop import Prover
 from yunlian.enterprise import Enterprise
 from yunlian.errors import AnswerNotTrusted, OAuthRefused, Refused
 from yunlian.keys import JoseKey, PrivateKey, load_certificate, load_private_key, x5t_s256
-from yunlian.messages import Request, Response, sign_request, verify_answer
+from yunlian.messages import Request, Response, sign_request, verify_answer, verify_callback
 from yunlian.remote import RemoteEnterprise
 
 ASSERTION_LIFETIME = 60  # seconds
@@ -65,6 +65,15 @@ class Answer:
     body: dict[str, Any]
     sealed: dict[str, Any] | None
     headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Callback:
+    """News that the bank signed. It may come twice: who has dealt with this `event_id` answers 200 and does nothing."""
+
+    event_id: str
+    body: dict[str, Any]
+    sealed: dict[str, Any] | None
 
 
 class Platform:
@@ -119,10 +128,10 @@ class Platform:
         keys: list[dict[str, Any]] = self._get_json(self.metadata["jwks_uri"])["keys"]
         return keys
 
-    def _verification_keys(self, answer: httpx.Response) -> dict[str, Any]:
-        """The bank's keys, fetched anew where the answer names one that is not known yet: keys are renewed."""
+    def _verification_keys(self, headers: Mapping[str, str]) -> dict[str, Any]:
+        """The bank's keys, fetched anew where the message names one that is not known yet: keys are renewed."""
         known = {key["kid"]: _public_key(key) for key in self._bank_keys if key.get("use") == "sig"}
-        named = re.search(r';keyid="([^"]+)"', answer.headers.get("Signature-Input", ""))
+        named = re.search(r';keyid="([^"]+)"', headers.get("Signature-Input", ""))
         if named is not None and named[1] not in known:
             # With the metadata, which say again whose keys these are: another bank's are never taken.
             del self.metadata, self._bank_keys
@@ -245,12 +254,25 @@ class Platform:
         response = self._http.request(request.method, request.url, headers=request.headers, content=body)
         self._keep_nonce(response)
         answer = Response(response.status_code, dict(response.headers), request)
-        verify_answer(answer, response.content, self._verification_keys(response), self._clock)
+        verify_answer(answer, response.content, self._verification_keys(response.headers), self._clock)
         content: dict[str, Any] = response.json()
         if response.status_code >= 400:
             raise Refused(response.status_code, content)
         sealed = enterprise.open(content["sealed"]) if enterprise is not None and "sealed" in content else None
         return Answer(response.status_code, content, sealed, response.headers)
+
+    def read_callback(
+        self, url: str, headers: Mapping[str, str], body: bytes, enterprise: Product | None = None
+    ) -> Callback:
+        """What the bank POSTed to the registered `url`, its sealed part opened where the enterprise is given.
+
+        Raises AnswerNotTrusted.
+        """
+        told = httpx.Headers(headers)
+        verify_callback(Request("POST", url, told), body, self._verification_keys(told), self._clock)
+        content: dict[str, Any] = json.loads(body)
+        sealed = enterprise.open(content["sealed"]) if enterprise is not None and "sealed" in content else None
+        return Callback(content["event_id"], content, sealed)
 
     # --- what they share ---
 

@@ -22,12 +22,14 @@ from app.payments.channel_models import CallbackAddress, OutboxItem, OutboxKind,
 from app.payments.jobs import dispatch_outbox
 from app.problems import InvalidInput, NotFound
 from app.wiring import Services
-from tests.app.gateway.parties import EnterpriseParty, make_enterprise
+from tests.app.gateway.parties import EnterpriseParty, make_enterprise, make_platform
 from tests.app.identity.people import make_people, uscc
 from tests.app.payments.standing import record_authorization
 from tests.app.payments.test_jobs import send
 from tests.app.payments.world import Bank
 from tests.conftest import FakeClock
+
+from yunlian import AnswerNotTrusted  # isort: skip - the parties put the client on the path
 
 URL = "https://platform.example/callbacks"
 
@@ -98,6 +100,31 @@ def test_it_comes_again_later_and_later_as_the_same_event(told: tuple[Bank, Ente
     assert waits == [RETRY_FIRST, 2 * RETRY_FIRST]
     assert len({json.loads(request.body)["event_id"] for request in receiver.got}) == 1
     assert len({request.headers["Signature"] for request in receiver.got}) == 3  # signed anew
+
+
+def test_the_independent_client_trusts_it_and_knows_it_again(
+    app: Flask, told: tuple[Bank, EnterpriseParty], clock: FakeClock
+) -> None:
+    bank, enterprise = told
+    send(bank, amount_minor=100)
+    dispatch_outbox(bank.services)
+    receiver = Receiver(CallbackFailed("answered by 500", 500))
+    deliver_callbacks(bank.services, receiver)
+    clock.advance(RETRY_FIRST)
+    deliver_callbacks(bank.services, receiver)
+    platform, product = make_platform(bank.services, 5).client(app), enterprise.client()
+    first, again = receiver.got
+    clock.advance(-RETRY_FIRST)
+    heard = platform.read_callback(first.url, first.headers, first.body, product)
+    assert (heard.body["state"], heard.sealed["amount_minor"]) == ("settled", 100)
+    assert platform.read_callback(again.url, again.headers, again.body).event_id == heard.event_id
+    with pytest.raises(AnswerNotTrusted):
+        platform.read_callback(first.url, first.headers, first.body.replace(b"settled", b"returnd"))
+    with pytest.raises(AnswerNotTrusted):
+        platform.read_callback("https://another.example/", first.headers, first.body)
+    clock.advance(timedelta(minutes=5))
+    with pytest.raises(AnswerNotTrusted):
+        platform.read_callback(first.url, first.headers, first.body)
 
 
 @pytest.mark.parametrize("refusal", [CallbackRefused("private"), None])
