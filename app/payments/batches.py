@@ -22,12 +22,13 @@ from sqlalchemy.orm import Session, defer
 from app.db import new_id
 from app.gateway.answers import GatewayAnswer
 from app.gateway.documents import compact
+from app.gateway.problems import InvalidDocument
 from app.oauth.authorizations import StandingAuthorization, get_standing_cached
 from app.payments import ledger
 from app.payments.instructions import signed_request
 from app.payments.messages import BatchDocument, BatchItem, BatchStatusDocument, PaymentDocument
 from app.payments.models import BatchState, PaymentBatch, PaymentBatchResult, PaymentInstruction
-from app.payments.taking import Order, Repeated, Taken, take
+from app.payments.taking import Order, Repeated, Taken, find_order_faults, take
 from app.problems import Conflict, Fault, NotFound, Problem
 from app.routing.documents import faults_of, parse_document
 from app.wiring import Services
@@ -55,7 +56,8 @@ class Received:
 def receive(services: Services, session: Session, verified: VerifiedRequest) -> Received:
     """Make a batch durable. The same document again gives the same.
 
-    Raises InvalidDocument (the batch as a whole), Conflict (another document under this name), NotFound (the account).
+    Raises InvalidDocument (the batch as a whole, which leaves nothing behind), Conflict (another document under this
+    name).
     """
     document = parse_document(verified.document, BatchDocument, limit=MAX_BATCH)
     signed, at = signed_request(verified), services.clock()
@@ -81,6 +83,9 @@ def receive(services: Services, session: Session, verified: VerifiedRequest) -> 
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     claimed = dialect.insert(PaymentBatch).values(row).on_conflict_do_nothing().returning(PaymentBatch.id)
     if session.scalar(claimed) is not None:
+        payer = services.core_banking(session, at).find([document.payer_account]).get(document.payer_account)
+        if faults := find_order_faults(payer, tenant_id, document.requested_at, at):
+            raise InvalidDocument(f"{len(faults)} faults", faults=tuple(faults))
         body = {"document_sha256": verified.document_sha256, "items": len(document.items), "kind": document.kind}
         services.journal.append(
             session, "payment-batch", subject=str(row["id"]), actor=verified.application_id, body=body
@@ -200,7 +205,7 @@ def _order(
         payer_account=document.payer_account,
         payee=checked.payee,
         purpose=checked.purpose or document.purpose,
-        requested_at=document.requested_at if batch.next_position == 0 else None,
+        requested_at=None,  # the batch's was looked at when it came; its items may be taken later, after a crash
     )
     return Order(
         tenant_id=batch.tenant_id,

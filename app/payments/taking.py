@@ -389,16 +389,24 @@ def _accounts_of(fresh: Iterable[Taken], resolved: Mapping[str, Found]) -> set[s
 
 
 def _faults(order: Order, accounts: Mapping[str, Account], at: datetime) -> list[Fault]:
-    terms, faults = order.terms, []
-    payer = accounts.get(terms.payer_account)
-    if payer is None or payer.tenant_id != order.tenant_id:
-        faults.append(Fault("/payer_account", "account-unknown"))
+    terms = order.terms
+    faults = find_order_faults(accounts.get(terms.payer_account), order.tenant_id, terms.requested_at, at)
     if terms.payee.account == terms.payer_account:
         faults.append(Fault("/payee/account", "same-as-payer"))
-    if terms.requested_at is not None:
-        if terms.requested_at > at + _CLOCK_SKEW:
+    return faults
+
+
+def find_order_faults(
+    payer: Account | None, tenant_id: str, requested_at: datetime | None, at: datetime
+) -> list[Fault]:
+    """What is wrong with an order whoever is paid: the account it is to be paid from, and its time."""
+    faults = []
+    if payer is None or payer.tenant_id != tenant_id:
+        faults.append(Fault("/payer_account", "account-unknown"))
+    if requested_at is not None:
+        if requested_at > at + _CLOCK_SKEW:
             faults.append(Fault("/requested_at", "in-the-future"))
-        elif terms.requested_at < at - _OLDEST_REQUEST:
+        elif requested_at < at - _OLDEST_REQUEST:
             faults.append(Fault("/requested_at", "too-old"))
     return faults
 
