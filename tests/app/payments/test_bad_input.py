@@ -24,10 +24,11 @@ from app.payments.models import (
     TransferKind,
 )
 from app.payments.party_text import find_text_fault
+from app.payments.problems import CalendarMissing
 from tests.app.payments.test_batches import batch, item
 from tests.app.payments.test_batches import pay as pay_batch
-from tests.app.payments.world import OPENING, PAYER, STRANGER, SUPPLIER, Bank, account_number, payment
-from tests.conftest import START
+from tests.app.payments.world import CCB_HANGZHOU, OPENING, PAYER, STRANGER, SUPPLIER, Bank, account_number, payment
+from tests.conftest import START, FakeClock
 
 KEPT = (PaymentInstruction, PaymentName, PaymentBatch, LedgerHold, DailyUse, OutboxItem, RiskPayee)
 WRONG_DIGIT = PAYER[:-1] + str((int(PAYER[-1]) + 1) % 10)
@@ -182,6 +183,14 @@ def test_an_unknown_payee_is_remembered_as_rejected_and_says_where(
     assert (answer.body["state"], answer.body["reasons"]) == ("rejected", [reason])
     assert answer.sealed["details"]["pointer"] == pointer
     assert_nothing_is_booked(routed_bank)
+
+
+def test_beyond_the_years_of_the_calendar_nothing_is_booked(routed_bank: Bank, clock: FakeClock) -> None:
+    clock.advance(timedelta(days=20 * 365))
+    payee = {"name": "李四", "account": "6217000010001234567", "bank_text": CCB_HANGZHOU}
+    with pytest.raises(CalendarMissing):
+        routed_bank.pay(payment(payee=payee, amount_minor=1_000_000_01))  # by HVPS, which keeps workdays
+    assert_nothing_is_kept(routed_bank)
 
 
 @pytest.mark.parametrize("name", ["欧阳·娜娜", "Nguyễn Văn Ân", "שָׁלוֹם", "अनुराग", "ﾔﾏﾀﾞ", "上海（浦东）㈱"])
