@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 
 from app.routing.artefact import open_file, write_file
 from app.routing.directory import FORMAT, Directory, DirectoryContent, build_directory
@@ -22,7 +23,8 @@ from app.wiring import Services
 
 _OPEN: dict[Path, Directory] = {}  # what has a digest never changes
 _MOST_OPEN = 3
-_BUILDING: dict[Path, subprocess.Popen[bytes]] = {}
+_AGAIN_AFTER = 60.0  # seconds: where building fails, requests do not start one process after the other
+_BUILDING: dict[Path, tuple[subprocess.Popen[bytes], float]] = {}  # with when it was started
 
 
 def index_path(services: Services, name: str, digest: str) -> Path:
@@ -54,10 +56,12 @@ def open_or_build(path: Path, digest: str, content: Callable[[], DirectoryConten
 
 
 def build_aside(services: Services, path: Path, version: str, at: datetime) -> subprocess.Popen[bytes]:
-    """Have a process of its own build an index, as known at a moment; one at a time for each. Returns that process."""
-    running = _BUILDING.get(path)
-    if running is not None and running.poll() is None:
-        return running
+    """Have a process of its own build an index, as known at a moment: one at a time for each, and the next not before
+    _AGAIN_AFTER. Returns that process.
+    """
+    process, started = _BUILDING.get(path, (None, 0.0))
+    if process is not None and (process.poll() is None or monotonic() - started < _AGAIN_AFTER):
+        return process
     # The address of the database may hold a password: not for the command line, which all users of a machine see.
     order = {
         "database_url": services.settings.database_url,
@@ -69,7 +73,7 @@ def build_aside(services: Services, path: Path, version: str, at: datetime) -> s
         [sys.executable, "-m", "app.routing.indexing"], stdin=subprocess.PIPE, cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
-    _BUILDING[path] = process
+    _BUILDING[path] = process, monotonic()
     assert process.stdin is not None
     process.stdin.write(json.dumps(order).encode())
     process.stdin.close()

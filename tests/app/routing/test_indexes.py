@@ -83,3 +83,17 @@ def test_what_holds_tomorrow_is_built_today(sandboxed: Services, clock: FakeCloc
     assert directories.prepare_aside(sandboxed) == 0
     clock.advance(timedelta(days=1))
     assert version_in_force(sandboxed) == version
+
+
+def test_a_build_that_fails_is_not_tried_again_at_once(elsewhere: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = elsewhere.settings.var / "routing"
+    folder.parent.mkdir(exist_ok=True)
+    folder.write_text("no folder")
+    path = folder / "sandbox.directory"
+    process = indexes.build_aside(elsewhere, path, "sandbox-1", elsewhere.clock())
+    assert process.wait(60) != 0
+    assert indexes.build_aside(elsewhere, path, "sandbox-1", elsewhere.clock()) is process
+    monkeypatch.setattr(indexes, "_AGAIN_AFTER", 0.0)
+    again = indexes.build_aside(elsewhere, path, "sandbox-1", elsewhere.clock())
+    assert again is not process
+    again.wait(60)
