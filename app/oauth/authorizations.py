@@ -102,7 +102,9 @@ def grant_authorization(
     A standing authorization of the same application for the same product is replaced. Raises NotFound,
     InvalidInput, ApplicationDisabled, NoProductCertificate.
     """
-    application = session.get(Application, application_id)
+    # Of two grants at once the second sees the first's, and replaces it: else both would stand, each with its limits.
+    one_at_a_time = {"of": Application, "key_share": True}
+    application = session.get(Application, application_id, populate_existing=True, with_for_update=one_at_a_time)
     enterprise = session.get(Tenant, tenant_id)
     if application is None or enterprise is None or enterprise.kind != "enterprise":
         raise NotFound("no such application or enterprise")
@@ -113,9 +115,14 @@ def grant_authorization(
     certificate = find_product_certificate(services, session, tenant_id, product)
     if certificate is None:
         raise NoProductCertificate("the enterprise has no good certificate for this product")
-    for earlier in list_authorizations(session, tenant_id=tenant_id, application_id=application_id):
-        if earlier.revoked_at is None and earlier.product == product:
-            revoke_authorization(services, session, earlier.id, actor=granted_by)
+    standing = select(Authorization.id).where(
+        Authorization.application_id == application_id,
+        Authorization.tenant_id == tenant_id,
+        Authorization.product == product,
+        Authorization.revoked_at.is_(None),
+    )
+    for earlier_id in session.scalars(standing.order_by(Authorization.id)).all():
+        revoke_authorization(services, session, earlier_id, actor=granted_by)
     now = services.clock()
     granted = effective_limits(limits, Custody(certificate.custody or ""))
     authorization = Authorization(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 from yunlian import OAuthRefused, Refused
 
 from app.certificates import service as certificates
 from app.oauth import service as oauth
 from app.oauth.authorizations import get_standing_cached
-from app.oauth.models import RefreshToken
+from app.oauth.details import Limits
+from app.oauth.models import Authorization, RefreshToken
 from app.oauth.problems import NoProductCertificate
 from app.problems import InvalidInput, NotFound
 from app.wiring import Services
@@ -120,3 +123,34 @@ def test_an_enterprise_without_certificate_cannot_grant(services: Services, part
         certificates.hold(services, session, certificate, "test", "test")
     with pytest.raises(NoProductCertificate):
         parties.grant(parties.platform, parties.other_enterprise)
+
+
+def test_of_two_grants_at_once_one_waits_and_replaces_the_other(services: Services, parties: Parties) -> None:
+    if services.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite lets one write after the other")
+    application_id, tenant_id = parties.platform.application.id, parties.enterprise.tenant.id
+
+    def grant(session: Session) -> Authorization:
+        return oauth.grant_authorization(
+            services, session, application_id=application_id, tenant_id=tenant_id, product="payments",
+            limits=Limits(single_minor=1, daily_minor=1), term_days=1, granted_by="test",
+        )  # fmt: skip
+
+    def grant_impatiently() -> None:
+        with services.transaction() as session:
+            session.execute(text("SET LOCAL lock_timeout = '100ms'"))
+            grant(session)
+
+    with services.transaction() as session:
+        oauth.revoke_authorization(services, session, parties.authorization.id, actor="test")
+    with services.transaction() as session:
+        grant(session)
+        with pytest.raises(OperationalError, match="lock timeout"):
+            grant_impatiently()
+    with services.transaction() as session:
+        last = grant(session)
+    with services.reading() as session:
+        standing = select(Authorization.id).where(
+            Authorization.application_id == application_id, Authorization.revoked_at.is_(None)
+        )
+        assert session.scalars(standing).all() == [last.id]
