@@ -233,10 +233,10 @@ def _result(session: Session, position: int, document: BatchDocument, outcome: T
         return _refusal(position, named, outcome.code, outcome.faults)
     if isinstance(outcome, Repeated):
         payment = session.get_one(PaymentInstruction, outcome.payment_id)
-        state, reasons = payment.answer["state"], payment.answer["reasons"]
+        state, reasons, details = (payment.answer[name] for name in ("state", "reasons", "details"))
         reference, instruction_id = payment.id, payment.instruction_id
     else:
-        state, reasons = str(outcome.state), outcome.reasons
+        state, reasons, details = str(outcome.state), outcome.reasons, outcome.details
         reference, instruction_id = outcome.payment_id, outcome.order.terms.instruction_id
     result: Result = {
         "position": position,
@@ -244,6 +244,8 @@ def _result(session: Session, position: int, document: BatchDocument, outcome: T
         "bank_reference": reference,
         "state": state,
     }
+    if "pointer" in details:
+        result["pointer"] = f"/items/{position}{details['pointer']}"
     return result | {"reasons": reasons} if reasons else result
 
 

@@ -87,7 +87,7 @@ def test_a_bad_item_says_why_and_the_others_go_through(bank: Bank) -> None:
     assert results[2]["faults"] == [{"pointer": "/items/2", "reason": "not-an-object"}]
     assert results[3]["code"] == "conflict"
     assert results[4]["faults"] == [{"pointer": "/items/4/payee/account", "reason": "same-as-payer"}]
-    assert results[5]["reasons"] == ["payee-name-differs"]
+    assert (results[5]["reasons"], results[5]["pointer"]) == (["payee-name-differs"], "/items/5/payee/name")
     assert results[6]["code"] == "limit-exceeded"
     assert balance(bank, PAYER) == OPENING - 300
 
