@@ -95,8 +95,10 @@ def when_ready(server):  # type: ignore[no-untyped-def]
 
 def post_fork(server, worker):  # type: ignore[no-untyped-def]
     """Database connections are never shared across a fork."""
+    from app import writing
     from app.wiring import EXTENSION
 
     services = server.app.wsgi().extensions.get(EXTENSION)
     if services is not None:
         services.engine.dispose(close=False)
+        writing.after_fork(services)

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.problems import Unavailable
+from app.writing import writing
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 MAX_GROUP = 64  # more would hold SQLite's write lock for too long
 LINGER = 0.001  # seconds; under gevent one turn of its loop, in which whoever has sent a request is read and verified
+LONGEST = 0.010  # seconds that a group waits for others as long as somebody comes in each turn
 
 
 class _Member(Generic[T]):
@@ -74,7 +76,7 @@ class GroupCommit(Generic[T]):
     def _lead(self, own: _Member[T]) -> None:
         group = [own]
         try:
-            time.sleep(LINGER)
+            self._linger()
             with self._state:
                 group += [self._waiting.popleft() for _ in range(min(MAX_GROUP - 1, len(self._waiting)))]
             self._commit(group)
@@ -92,9 +94,17 @@ class GroupCommit(Generic[T]):
             if heir is not None:
                 heir.turn.release()
 
+    def _linger(self) -> None:
+        """Let come whoever is ready: a group of twice as many costs little more, and those who were answered a moment
+        ago may be here again. Where nobody comes there is one short wait."""
+        ends, seen = time.monotonic() + LONGEST, -1
+        while seen < len(self._waiting) < MAX_GROUP - 1 and time.monotonic() < ends:
+            seen = len(self._waiting)
+            time.sleep(LINGER)
+
     def _commit(self, group: Sequence[_Member[T]]) -> None:
         try:
-            with self._services.transaction() as session:
+            with writing(self._services) as session:
                 self._carry_out(self._services, session, [member.work for member in group])
         except Exception as exc:
             # Where the connection is lost nobody knows whether the group was committed, so nothing is tried again.

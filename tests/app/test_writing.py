@@ -1,0 +1,101 @@
+"""Transactions over connections whose statements stay prepared end as any other, also where the database is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from app import writing as writers
+from app.wiring import Services
+from app.writing import writing
+
+MADE = text("CREATE TABLE noted (word VARCHAR(20) PRIMARY KEY)")
+NOTED = text("SELECT word FROM noted ORDER BY word")
+
+
+@pytest.fixture
+def table(services: Services) -> None:
+    with services.transaction() as session:
+        session.execute(MADE)
+
+
+def note(services: Services, word: str, then: Callable[[Session], object] = lambda _: None) -> None:
+    with writing(services) as session:
+        session.execute(text("INSERT INTO noted VALUES (:word)"), {"word": word})
+        then(session)
+
+
+def fail(_: Session) -> None:
+    raise ValueError("no")
+
+
+def noted(services: Services) -> list[str]:
+    with services.reading() as session:
+        return list(session.scalars(NOTED))
+
+
+@pytest.mark.usefixtures("table")
+def test_what_was_written_is_there_when_it_returns_and_what_failed_is_not(services: Services) -> None:
+    note(services, "one")
+    with pytest.raises(ValueError, match="no"):
+        note(services, "two", fail)
+    with pytest.raises(DBAPIError):
+        note(services, "one")
+    note(services, "three")
+    assert noted(services) == ["one", "three"]
+
+
+@pytest.mark.usefixtures("table")
+def test_a_transaction_that_the_database_rolls_back_at_the_commit_is_told(services: Services) -> None:
+    if services.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has no failed transactions that still wait for their end")
+
+    def fail_unnoticed(session: Session) -> None:
+        connection = session.connection().connection.driver_connection
+        assert connection is not None
+        connection.pgconn.exec_(b"SELECT 1/0")
+
+    with pytest.raises(OperationalError) as raised:
+        note(services, "lost", fail_unnoticed)
+    assert not raised.value.connection_invalidated
+    assert noted(services) == []
+
+
+@pytest.mark.usefixtures("table")
+def test_a_connection_lost_at_the_commit_leaves_it_open_and_the_next_one_is_new(services: Services) -> None:
+    if services.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite is no server")
+
+    def be_cut_off(session: Session) -> None:
+        own = {"own": session.scalar(text("SELECT pg_backend_pid()"))}
+        with services.reading() as other:
+            other.execute(text("SELECT pg_terminate_backend(:own)"), own)
+            while other.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE pid = :own"), own):
+                other.rollback()
+
+    with pytest.raises(OperationalError) as raised:
+        note(services, "open", be_cut_off)
+    assert raised.value.connection_invalidated
+    note(services, "next")
+    assert noted(services) == ["next"]
+
+
+@pytest.mark.usefixtures("table")
+def test_statements_stay_prepared_and_a_fork_leaves_the_connections_behind(services: Services) -> None:
+    if services.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite prepares nothing")
+    note(services, "one")
+    with services.reading():
+        pass
+    with writing(services) as session:
+        prepared = session.scalar(
+            text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'INSERT INTO noted%'")
+        )
+    assert prepared == 1
+    writers.after_fork(services)
+    note(services, "two")
+    assert noted(services) == ["one", "two"]
