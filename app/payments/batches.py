@@ -1,8 +1,8 @@
 """Batches and payrolls (代发工资): up to 10,000 payments in one signed document.
 
-The batch is durable before its first item is taken. Its items are then taken in chunks, each in a transaction of its
-own that also keeps their results and where to go on. Other requests come in between, and after a crash whoever comes
-next (the same document again, or the job) goes on at the first item that was not taken.
+Its items are taken in chunks, the first in the transaction that makes the batch durable, each other in one of its own;
+it also keeps their results and where to go on. Other requests come in between, and after a crash whoever comes next
+(the same document again, or the job) goes on at the first item that was not taken.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from app.payments.taking import Order, Repeated, Taken, find_order_faults, take
 from app.problems import Conflict, Fault, NotFound, Problem
 from app.routing.documents import faults_of, parse_document
 from app.wiring import Services
+from app.writing import writing
 
 if TYPE_CHECKING:
     from app.gateway.verify import VerifiedRequest
@@ -47,14 +48,15 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A batch that is durable: the bank's reference, and what its document says."""
+    """A batch that is durable: the bank's reference, what its document says, and whether all its items are taken."""
 
     reference: str
     document: BatchDocument
+    is_finished: bool
 
 
 def receive(services: Services, session: Session, verified: VerifiedRequest) -> Received:
-    """Make a batch durable. The same document again gives the same.
+    """Make a batch durable and take its first chunk. The same document again gives the same.
 
     Raises InvalidDocument (the batch as a whole, which leaves nothing behind), Conflict (another document under this
     name).
@@ -90,11 +92,13 @@ def receive(services: Services, session: Session, verified: VerifiedRequest) -> 
         services.journal.append(
             session, "payment-batch", subject=str(row["id"]), actor=verified.application_id, body=body
         )
-        return Received(str(row["id"]), document)
+        batch = session.get_one(PaymentBatch, row["id"], options=_WITHOUT_DOCUMENT)
+        _take_chunk(services, session, batch, document, signed.authorization)
+        return Received(batch.id, document, batch.state == BatchState.FINISHED)
     earlier = _find(session, tenant_id, document.batch_id)
     if earlier is None or earlier.document_sha256 != verified.document_sha256:
         raise Conflict("the batch_id names a different document")
-    return Received(earlier.id, document)
+    return Received(earlier.id, document, earlier.state == BatchState.FINISHED)
 
 
 def work(
@@ -105,7 +109,7 @@ def work(
     The document is read from the database where it is not given, and once only: it may have megabytes.
     """
     while True:
-        with services.transaction() as session:
+        with writing(services) as session:
             batch = session.get_one(
                 PaymentBatch, reference, with_for_update=True, populate_existing=True, options=_WITHOUT_DOCUMENT
             )
@@ -113,6 +117,8 @@ def work(
                 return
             document = document or parse_document(batch.document, BatchDocument, limit=MAX_BATCH)
             _take_chunk(services, session, batch, document, authorization)
+            if batch.next_position >= batch.items:
+                return
         time.sleep(0)  # others are served between two chunks
 
 

@@ -15,6 +15,7 @@ from app.payments.instructions import signed_request
 from app.payments.protect import protected_payment
 from app.problems import Problem
 from app.wiring import Services, current_services
+from app.writing import writing
 
 MAX_BATCH_REQUEST = 8 * 1024 * 1024  # octets: the document of a batch, twice in base64url
 
@@ -62,12 +63,13 @@ def pay_batch(verified: VerifiedRequest) -> GatewayAnswer:
     """Up to 10,000 payments or wages; each item has its own result."""
     services = current_services()
     try:
-        with services.transaction() as session:
+        with writing(services) as session:
             received = batches.receive(services, session, verified)
     except Problem as refusal:
         _record(services, verified, refusal)
         raise
-    batches.work(services, received.reference, signed_request(verified).authorization, received.document)
+    if not received.is_finished:
+        batches.work(services, received.reference, signed_request(verified).authorization, received.document)
     with services.reading() as session:
         return batches.answer(session, received.reference)
 

@@ -145,9 +145,10 @@ def test_an_item_that_was_paid_by_itself_is_not_paid_again(bank: Bank) -> None:
 
 
 def test_after_a_crash_it_goes_on_where_it_stopped(bank: Bank, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    verified = bank.request(batch([item(number) for number in range(2 * CHUNK)]))
+    verified = bank.request(batch([item(number) for number in range(3 * CHUNK)]))
     with bank.services.transaction() as session:
         reference = batches.receive(bank.services, session, verified).reference
+    assert told(bank, reference)["taken"] == CHUNK  # with what makes it durable
 
     class Killed(Exception):
         pass
@@ -159,16 +160,16 @@ def test_after_a_crash_it_goes_on_where_it_stopped(bank: Bank, clock: Any, monke
     with pytest.raises(Killed):
         batches.work(bank.services, reference, bank.authorization)
     monkeypatch.undo()
-    assert told(bank, reference)["taken"] == CHUNK
+    assert told(bank, reference)["taken"] == 2 * CHUNK
     monkeypatch.setattr(batches, "get_standing_cached", lambda *_: bank.authorization)
     assert batches.resume_batches(bank.services) == 0  # somebody may be at it
     clock.advance(2 * batches.ABANDONED)
     assert batches.resume_batches(bank.services) == 1
     body = told(bank, reference)
-    assert (body["state"], len(body["results"])) == ("finished", 2 * CHUNK)
+    assert (body["state"], len(body["results"])) == ("finished", 3 * CHUNK)
     with bank.services.reading() as session:
-        assert session.scalar(select(func.count()).select_from(PaymentInstruction)) == 2 * CHUNK
-    assert balance(bank, PAYER) == OPENING - 100 * 2 * CHUNK
+        assert session.scalar(select(func.count()).select_from(PaymentInstruction)) == 3 * CHUNK
+    assert balance(bank, PAYER) == OPENING - 100 * 3 * CHUNK
 
 
 def test_a_batch_is_asked_for_by_its_enterprise_alone(bank: Bank) -> None:
