@@ -71,9 +71,9 @@ def key_kind(key: PublicKey | PrivateKey) -> str:
     raise UnsupportedAlgorithm(f"a {type(key).__name__} outside the suite")
 
 
-def suite_for(public_key: PublicKey, suite: AlgorithmSuite = DEFAULT_SUITE) -> KeyAlgorithms:
+def suite_for(key: PublicKey | PrivateKey, suite: AlgorithmSuite = DEFAULT_SUITE) -> KeyAlgorithms:
     """The algorithms of this key. Raises UnsupportedAlgorithm."""
-    return suite.rows[key_kind(public_key)]
+    return suite.rows[key_kind(key)]
 
 
 def sign(private_key: PrivateKey, algorithm: str, data: bytes) -> bytes:

@@ -123,7 +123,7 @@ def sign(
     covered = tuple(components)
     text = f"({' '.join(covered)})" + "".join(f";{key}={_serialize(value)}" for key, value in parameters.items())
     base = signature_base(values, SignatureInput(covered, text))
-    signature = suite.sign(private_key, suite.suite_for(private_key.public_key()).http_signature, base)
+    signature = suite.sign(private_key, suite.suite_for(private_key).http_signature, base)
     return {
         "Signature-Input": f"{label}={text}",
         "Signature": f"{label}=:{base64.b64encode(signature).decode()}:",

@@ -20,7 +20,6 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app.gateway.documents import InvalidJson, compact, parse_object
@@ -68,7 +67,7 @@ class UnverifiedJws:
 
 def sign_jwt(key: PrivateKey, claims: Mapping[str, Any], *, typ: str, header: Mapping[str, Any] | None = None) -> str:
     """A JWS compact serialization by the key's own algorithm; `header` adds members such as `kid`."""
-    protected = {"alg": suite.suite_for(key.public_key()).jose_signature, "typ": typ, **(header or {})}
+    protected = {"alg": suite.suite_for(key).jose_signature, "typ": typ, **(header or {})}
     signing_input = f"{_encode(protected)}.{_encode(claims)}"
     signature = suite.sign(key, protected["alg"], signing_input.encode())
     return f"{signing_input}.{base64url(signature)}"
@@ -101,7 +100,7 @@ class SealedJwe:
 
     def open(self, private_key: PrivateKey) -> bytes:
         """The plaintext. Raises JoseError, with nothing that tells one failed step from another."""
-        algorithms = suite.suite_for(private_key.public_key()).jose_encryption
+        algorithms = suite.suite_for(private_key).jose_encryption
         if algorithms is None or (self.header.get("alg"), self.header.get("enc")) != (
             algorithms.alg,
             algorithms.enc,
@@ -257,9 +256,10 @@ def _parse_point(members: Mapping[str, Any], curve: ec.EllipticCurve) -> ec.Elli
 
 def _concat_kdf(shared_secret: bytes, party_u: bytes, party_v: bytes) -> bytes:
     """RFC 7518 §4.6.2 with AlgorithmID `A256GCM`, because the agreement is direct."""
-    fields = b"".join(len(part).to_bytes(4, "big") + part for part in (b"A256GCM", party_u, party_v))
+    fields = b"".join([len(part).to_bytes(4, "big") + part for part in (b"A256GCM", party_u, party_v)])
     other_info = fields + (_CEK_BYTES * 8).to_bytes(4, "big")
-    return ConcatKDFHash(algorithm=hashes.SHA256(), length=_CEK_BYTES, otherinfo=other_info).derive(shared_secret)
+    # A key as long as the hash is the first round alone (NIST SP 800-56A §5.8.2.1).
+    return hashlib.sha256(b"\0\0\0\1" + shared_secret + other_info).digest()
 
 
 def _split(token: str, parts: int, limit: int) -> list[str]:

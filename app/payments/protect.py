@@ -28,7 +28,8 @@ _committers: WeakKeyDictionary[Engine, GroupCommit[Admission]] = WeakKeyDictiona
 
 def committer_of(services: Services) -> GroupCommit[Admission]:
     """The one that goes with this database in this process."""
-    return _committers.setdefault(services.engine, GroupCommit(services, carry_out))
+    committer = _committers.get(services.engine)
+    return committer or _committers.setdefault(services.engine, GroupCommit(services, carry_out))
 
 
 def protected_payment(view: Callable[..., GatewayAnswer]) -> Callable[..., Response]:
