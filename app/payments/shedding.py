@@ -1,20 +1,20 @@
 """How many payments a worker takes in hand at once, and when it sends the next one away instead.
 
-Who comes to a worker that is behind would wait longer than a client cares to, and make all others wait as well.
+Who comes to a worker that is behind would wait longer than a client cares to, and make all others wait as well. And
+sending away costs time too, about a quarter of a payment each: a worker that has to do it takes fewer in hand, so that
+it stays ahead of all who come (docs/decisions/0028-gevent-and-group-commit.md).
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from app.payments.problems import Overloaded
 
-MOST = 64  # payments of one worker, from the first check to the commit; a group commit holds as many
-FEW = 24  # which are never too many, however slow the machine is at the moment
-PATIENCE = 0.02  # seconds that the oldest may have waited while there are more than a few
+MOST = 40  # payments of one worker, from the first check to the commit
+FEW = 8  # of them while it sends others away
+RELIEF = 0.25  # seconds without anybody sent away, after which it takes MOST again
 
 
 class Hands:
@@ -24,27 +24,41 @@ class Hands:
         self,
         most: int = MOST,
         few: int = FEW,
-        patience: float = PATIENCE,
+        relief: float = RELIEF,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most, self._few, self._patience, self._clock = most, few, patience, clock
-        self._began: dict[object, float] = {}  # in the order in which they came
-        self._lock = threading.Lock()
+        self._most, self._few, self._relief, self._clock = most, few, relief, clock
+        self._held: set[_Hold] = set()
+        self._sent_away_at = float("-inf")
 
-    @contextmanager
-    def one_more(self) -> Iterator[None]:
-        """Take one in hand. Raises Overloaded at once where there are too many, or the oldest waits too long."""
-        payment, now = object(), self._clock()
-        with self._lock:
-            count = len(self._began)
-            if count >= self._most or (count >= self._few and now - self._oldest() > self._patience):
+    def one_more(self) -> _Hold:
+        """Take one in hand while the context lasts. Entering it raises Overloaded where there are too many."""
+        return _Hold(self)
+
+    def take(self, hold: _Hold) -> None:
+        """Raises Overloaded. Of threads that come at the same instant one too many may get in, which harms nobody."""
+        if len(self._held) >= self._few:
+            now = self._clock()
+            if len(self._held) >= self._most or now - self._sent_away_at < self._relief:
+                self._sent_away_at = now
                 raise Overloaded
-            self._began[payment] = now
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._began[payment]
+        self._held.add(hold)
 
-    def _oldest(self) -> float:
-        return next(iter(self._began.values()))
+    def let_go(self, hold: _Hold) -> None:
+        """It is answered, or refused."""
+        self._held.discard(hold)
+
+
+class _Hold:
+    """One payment in hand, as a context; a generator would cost several times as much."""
+
+    __slots__ = ("_hands",)
+
+    def __init__(self, hands: Hands) -> None:
+        self._hands = hands
+
+    def __enter__(self) -> None:
+        self._hands.take(self)
+
+    def __exit__(self, *_: object) -> None:
+        self._hands.let_go(self)
