@@ -32,6 +32,9 @@ class CoreBanking(Protocol):
     def find(self, numbers: Collection[str]) -> Mapping[str, Account]:
         """The customers' accounts among `numbers`, as they stand."""
 
+    def list_of(self, tenant_id: str) -> Sequence[Account]:
+        """An enterprise's accounts, by number."""
+
     def is_holder(self, account: Account, name: str) -> bool:
         """Payee name check (户名校验): whether the account is in this name."""
 
@@ -64,6 +67,10 @@ class EmbeddedCore:
     def find(self, numbers: Collection[str]) -> Mapping[str, Account]:
         """See CoreBanking."""
         return ledger.read_accounts(self._session, numbers)
+
+    def list_of(self, tenant_id: str) -> Sequence[Account]:
+        """See CoreBanking."""
+        return ledger.list_accounts(self._session, tenant_id)
 
     def is_holder(self, account: Account, name: str) -> bool:
         """See CoreBanking."""

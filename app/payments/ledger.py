@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.db import new_id
@@ -95,21 +95,33 @@ def read_accounts(session: Session, numbers: Collection[str], *, lock: bool = Fa
     With `lock` their rows stay locked until the transaction ends. Always in the order of the numbers, so that opposite
     transfers cannot wait for each other.
     """
-    statement = (
-        select(
-            LedgerAccount.number,
-            LedgerAccount.tenant_id,
-            LedgerAccount.name,
-            LedgerAccount.balance_minor,
-            LedgerAccount.held_minor,
-        )
-        .where(LedgerAccount.number.in_(sorted(numbers)), LedgerAccount.kind == AccountKind.CUSTOMER)
-        .order_by(LedgerAccount.number)
-    )
+    statement = _CUSTOMERS.where(LedgerAccount.number.in_(sorted(numbers)))
     if lock:
         statement = statement.with_for_update()
-    # A customer's account has a tenant; only the bank's own have none.
-    return {row.number: Account(*row) for row in session.execute(statement)}  # type: ignore[arg-type]
+    return {account.number: account for account in _accounts(session, statement)}
+
+
+def list_accounts(session: Session, tenant_id: str) -> list[Account]:
+    """An enterprise's accounts, by number."""
+    return _accounts(session, _CUSTOMERS.where(LedgerAccount.tenant_id == tenant_id))
+
+
+_CUSTOMERS = (
+    select(
+        LedgerAccount.number,
+        LedgerAccount.tenant_id,
+        LedgerAccount.name,
+        LedgerAccount.balance_minor,
+        LedgerAccount.held_minor,
+    )
+    .where(LedgerAccount.kind == AccountKind.CUSTOMER)
+    .order_by(LedgerAccount.number)
+)
+
+
+def _accounts(session: Session, statement: Select[str, str | None, str, int, int]) -> list[Account]:
+    """A customer's account has a tenant; only the bank's own have none."""
+    return [Account(*row) for row in session.execute(statement)]  # type: ignore[arg-type]
 
 
 def post(session: Session, transfer: Transfer, at: datetime) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.gateway.answers import GatewayAnswer
@@ -23,10 +22,9 @@ from app.payments.instructions import (
     list_instructions,
     signed_request,
 )
-from app.payments.ledger import Account
 from app.payments.lifecycle import StepNotAllowed
 from app.payments.messages import BalanceDocument, CancelDocument, PaymentDocument, StatusDocument
-from app.payments.models import AccountKind, LedgerAccount, PaymentInstruction
+from app.payments.models import PaymentInstruction
 from app.payments.taking import Order, Outcomes, Repeated, take
 from app.problems import Conflict, NotFound, Problem
 from app.routing.documents import parse_document
@@ -39,7 +37,6 @@ __all__ = [
     "balance",
     "cancel",
     "get_instruction",
-    "list_accounts",
     "list_instructions",
     "open_account",
     "order_of",
@@ -124,7 +121,8 @@ def cancel(services: Services, session: Session, verified: VerifiedRequest) -> G
 def balance(services: Services, session: Session, verified: VerifiedRequest) -> GatewayAnswer:
     """Balances of the enterprise's accounts, in fen. Raises InvalidDocument, NotFound (also for another's account)."""
     asked = parse_document(verified.document, BalanceDocument)
-    accounts = list_accounts(session, signed_request(verified).authorization.enterprise_tenant_id)
+    core = services.core_banking(session, services.clock())
+    accounts = core.list_of(signed_request(verified).authorization.enterprise_tenant_id)
     accounts = [account for account in accounts if asked.account in {None, account.number}]
     if asked.account is not None and not accounts:
         raise NotFound("there is no such account")
@@ -166,15 +164,6 @@ def open_account(
     """
     account = ledger.NewAccount(number, tenant_id, name, balance_minor)
     ledger.open_customer_account(session, account, services.clock())
-
-
-def list_accounts(session: Session, tenant_id: str) -> list[Account]:
-    """An enterprise's accounts by number."""
-    statement = select(LedgerAccount.number).where(
-        LedgerAccount.tenant_id == tenant_id, LedgerAccount.kind == AccountKind.CUSTOMER
-    )
-    accounts = ledger.read_accounts(session, session.scalars(statement).all())
-    return sorted(accounts.values(), key=lambda account: account.number)
 
 
 def _find(session: Session, verified: VerifiedRequest, asked: StatusDocument | CancelDocument) -> PaymentInstruction:

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from app.gateway.answers import GatewayAnswer
 from app.gateway.problems import InvalidDocument
-from app.payments import ledger
 from app.payments.channels import BEIJING
 from app.payments.instructions import signed_request
 from app.payments.messages import StatementDocument
@@ -35,7 +34,7 @@ def statement(services: Services, session: Session, verified: VerifiedRequest) -
     """
     asked = parse_document(verified.document, StatementDocument)
     tenant_id = signed_request(verified).authorization.enterprise_tenant_id
-    account = ledger.read_accounts(session, [asked.account]).get(asked.account)
+    account = services.core_banking(session, services.clock()).find([asked.account]).get(asked.account)
     if account is None or account.tenant_id != tenant_id:
         raise NotFound("there is no such account")
     after = _read_cursor(asked.cursor) if asked.cursor else None

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.payments import outcomes
+from app.payments import outcomes, service
 from app.payments.ledger import Account, Transfer, balance_of, transit_account
+from app.payments.statement import statement
 from tests.app.payments.world import CCB_HANGZHOU, OPENING, PAYER, SUPPLIER, Bank, payment
 
 
@@ -30,6 +31,9 @@ class OtherCore:
         return {number: self.accounts[number] for number in numbers if number in self.accounts}
 
     find = lock
+
+    def list_of(self, tenant_id: str) -> Sequence[Account]:
+        return [account for account in self.accounts.values() if account.tenant_id == tenant_id]
 
     def is_holder(self, account: Account, name: str) -> bool:
         return account.name == name
@@ -91,3 +95,12 @@ def test_what_waits_for_a_second_approver_is_on_hold_there(routed_bank: Bank, co
         outcomes.reject(bank.services, session, reference, "hold-refused")
     assert core.on_hold == {}
     assert core.posted == []
+
+
+def test_balances_and_statements_say_what_it_has(routed_bank: Bank, core: OtherCore) -> None:
+    services = routed_bank.services
+    with services.reading() as session:
+        told = service.balance(services, session, routed_bank.request({"account": PAYER})).sealed
+        page = statement(services, session, routed_bank.request({"account": PAYER})).sealed
+    assert [each["balance_minor"] for each in told["accounts"]] == [200_00]
+    assert page["available_balance_minor"] == 200_00
