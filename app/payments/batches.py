@@ -24,7 +24,6 @@ from app.gateway.answers import GatewayAnswer
 from app.gateway.documents import compact
 from app.gateway.problems import InvalidDocument
 from app.oauth.authorizations import StandingAuthorization, get_standing_cached
-from app.payments import ledger
 from app.payments.instructions import signed_request
 from app.payments.messages import BatchDocument, BatchItem, BatchStatusDocument, PaymentDocument
 from app.payments.models import BatchState, PaymentBatch, PaymentBatchResult, PaymentInstruction
@@ -145,7 +144,7 @@ def status(services: Services, session: Session, verified: VerifiedRequest) -> G
     if batch is None:
         raise NotFound("there is no such batch")
     told = answer(session, batch.id, asked.from_position, 1000)
-    accounts = ledger.read_accounts(session, [batch.payer_account])
+    accounts = services.core_banking(session, services.clock()).find([batch.payer_account])
     available = accounts[batch.payer_account].available_minor if accounts else None
     return GatewayAnswer(_OK, told.body, {**(told.sealed or {}), "available_balance_minor": available})
 
