@@ -52,16 +52,34 @@ class RateVerdict:
         }
 
 
-def count_request(services: Services, session: Session, application_id: str, product: str) -> RateVerdict:
-    """Count one request, in the caller's transaction."""
-    now = int(services.clock().timestamp())
-    name, window = f"{application_id}:{product}", now // WINDOW
-    redis_url = services.settings.redis_url
-    used = _count_in_redis(redis_url, name, window) if redis_url else None
-    if used is None:
-        used = _count_in_database(session, name, window)
-    quota = services.settings.requests_per_minute
-    return RateVerdict(product, quota, used, WINDOW - now % WINDOW)
+def count_request(
+    services: Services, session: Session, application_id: str, product: str, in_redis: int | None
+) -> RateVerdict:
+    """Count one request, in the caller's transaction, where Redis did not count it before."""
+    window = int(services.clock().timestamp()) // WINDOW
+    if in_redis is not None:
+        return verdict(services, product, in_redis)
+    return verdict(services, product, _count_in_database(session, f"{application_id}:{product}", window))
+
+
+def verdict(services: Services, product: str, used: int) -> RateVerdict:
+    """Where an application stands now that so many requests are counted."""
+    reset = WINDOW - int(services.clock().timestamp()) % WINDOW
+    return RateVerdict(product, services.settings.requests_per_minute, used, reset)
+
+
+def count_in_redis(services: Services, application_id: str, product: str) -> int | None:
+    """The request's number in this window; None where no Redis is configured or it does not answer.
+
+    Before a transaction, never within: whoever waits for Redis lets others of this process go on, and one of them
+    could then wait for what the transaction holds, and with it the whole process.
+    """
+    return _move_in_redis(services, application_id, product, 1)
+
+
+def uncount_in_redis(services: Services, application_id: str, product: str) -> None:
+    """It was no fresh request: nobody uses up another's quota by sending its requests again."""
+    _move_in_redis(services, application_id, product, -1)
 
 
 def _count_in_database(session: Session, name: str, window: int) -> int:
@@ -77,14 +95,16 @@ def _count_in_database(session: Session, name: str, window: int) -> int:
     return int(counted or 0)
 
 
-def _count_in_redis(url: str, name: str, window: int) -> int | None:
-    """None where Redis does not answer."""
+def _move_in_redis(services: Services, application_id: str, product: str, by: int) -> int | None:
+    url = services.settings.redis_url
+    if url is None:
+        return None
     import redis  # noqa: PLC0415 - needed only where it is configured
 
-    key = f"yunlian:rate:{name}:{window}"
+    key = f"yunlian:rate:{application_id}:{product}:{int(services.clock().timestamp()) // WINDOW}"
     try:
         with _redis(url).pipeline() as pipeline:
-            pipeline.incr(key)
+            pipeline.incrby(key, by)
             pipeline.expire(key, 2 * WINDOW)
             return int(pipeline.execute()[0])
     except redis.RedisError:

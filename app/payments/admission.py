@@ -17,7 +17,7 @@ from app.gateway.answers import GatewayAnswer
 from app.gateway.content import open_content, verify_content
 from app.gateway.problems import Replayed
 from app.gateway.ratelimits import WINDOW as RATE_WINDOW
-from app.gateway.ratelimits import RateVerdict, count_request
+from app.gateway.ratelimits import count_in_redis, uncount_in_redis, verdict
 from app.gateway.requests import IncomingRequest, parse_request
 from app.gateway.verify import (
     WINDOW,
@@ -51,6 +51,7 @@ class Admission:
     spend: Spend
     key_proof: KeyProof | None
     order: Order | None = None
+    in_redis: int | None = None  # the number of this request where Redis counts them
     answer: GatewayAnswer | Problem | None = field(default=None)
 
 
@@ -94,20 +95,27 @@ def admit(
         )
     except Problem as refusal:
         # The nonce and the quota come before the content: what they say is the first check that fails.
-        submit(admission)
+        _submit(services, admission, submit)
         if isinstance(admission.answer, Problem):
             raise admission.answer from refusal
         raise
     try:
         admission.order = order_of(verified, signed.document)
     except Problem as refusal:
-        submit(admission)
+        _submit(services, admission, submit)
         return verified, admission.answer if isinstance(admission.answer, Problem) else refusal
-    submit(admission)
+    _submit(services, admission, submit)
     assert admission.answer is not None  # an order always has an answer
     if isinstance(admission.answer, Replayed | TooManyRequests):
         raise admission.answer
     return verified, admission.answer
+
+
+def _submit(services: Services, admission: Admission, submit: Callable[[Admission], None]) -> None:
+    admission.in_redis = count_in_redis(services, admission.application_id, SCOPE)
+    submit(admission)
+    if admission.in_redis is not None and admission.attempt.rate is None:  # it was no fresh request
+        uncount_in_redis(services, admission.application_id, SCOPE)
 
 
 def carry_out(services: Services, session: Session, admissions: Sequence[Admission]) -> None:
@@ -118,23 +126,21 @@ def carry_out(services: Services, session: Session, admissions: Sequence[Admissi
     """
     at = services.clock()
     window = int(at.timestamp()) // RATE_WINDOW
-    in_redis = services.settings.redis_url is not None
-    counted = [] if in_redis else [f"{each.application_id}:{SCOPE}" for each in admissions]
+    counted = [f"{each.application_id}:{SCOPE}" for each in admissions if each.in_redis is None]
     group = Group(services, session, [each.order for each in admissions if each.order is not None], at)
     opened = store_of(session).open_group(group.opening([each.spend for each in admissions], counted, window))
-    reset = RATE_WINDOW - int(at.timestamp()) % RATE_WINDOW
-    for place, (admission, fresh) in enumerate(zip(admissions, opened.fresh, strict=True)):
+    counts, stale = iter(opened.counts), []
+    for admission, fresh in zip(admissions, opened.fresh, strict=True):
+        used = next(counts) if admission.in_redis is None else admission.in_redis
         admission.answer, admission.attempt.rate = None, None  # of an attempt that was undone
         if not fresh.nonce:
             admission.answer = Replayed("the nonce was used before")
+            if admission.in_redis is None:
+                stale.append(f"{admission.application_id}:{SCOPE}")
         elif admission.key_proof is not None and not spend_proof(session, admission.key_proof):
             admission.answer = Replayed("the DPoP proof was used before")
         else:
-            admission.attempt.rate = rate = (
-                count_request(services, session, admission.application_id, SCOPE)
-                if in_redis
-                else RateVerdict(SCOPE, services.settings.requests_per_minute, opened.counts[place], reset)
-            )
+            admission.attempt.rate = rate = verdict(services, SCOPE, used)
             if rate.exceeded:
                 detail = "the application's quota for this product is used up"
                 admission.answer = TooManyRequests(detail, retry_after=rate.reset)
@@ -146,7 +152,6 @@ def carry_out(services: Services, session: Session, admissions: Sequence[Admissi
         outcomes = group.take(opened)
     else:
         group.give_up(opened)
-        stale = [name for name, fresh in zip(counted, opened.fresh, strict=True) if not fresh.nonce] if counted else []
         if stale:  # nobody uses up another's quota by sending its requests again
             store_of(session).uncount_requests(stale, window)
         outcomes = take(services, session, [each.order for each in paying if each.order is not None], at)

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +12,7 @@ from flask import Flask
 from sqlalchemy import select
 from yunlian import Refused
 
-from app.gateway.ratelimits import RateVerdict, count_request
+from app.gateway.ratelimits import RateVerdict, count_in_redis, count_request, uncount_in_redis
 from app.journal import JournalEntry
 from app.wiring import Services
 from tests.app.gateway.parties import Parties
@@ -78,43 +72,28 @@ def test_a_verdict_says_when_it_is_exceeded() -> None:
     assert [RateVerdict("p", 2, used, 1).first_exceeded for used in (2, 3, 4)] == [False, True, False]
 
 
-@pytest.fixture
-def redis_url(tmp_path: Path) -> Iterator[str]:
-    if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed: counting in Redis was not run")
-    with socket.create_server(("localhost", 0)) as free:
-        port = free.getsockname()[1]
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        try:
-            for _ in range(100):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.05)
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            process.terminate()
-
-
 def _with_redis(services: Services, url: str) -> Any:
-    settings = SimpleNamespace(redis_url=url, requests_per_minute=10)
-    return SimpleNamespace(settings=settings, clock=services.clock, transaction=services.transaction)
+    return SimpleNamespace(settings=SimpleNamespace(redis_url=url), clock=services.clock)
 
 
 def test_redis_counts_where_it_is_configured(services: Services, redis_url: str) -> None:
-    pytest.importorskip("redis")
     configured = _with_redis(services, redis_url)
+    assert [count_in_redis(configured, "app", "payments") for _ in range(3)] == [1, 2, 3]
+    assert count_in_redis(configured, "another", "payments") == 1
+    uncount_in_redis(configured, "app", "payments")
+    assert count_in_redis(configured, "app", "payments") == 3
     with services.transaction() as session:
-        counts = [count_request(configured, session, "app", "payments").used for _ in range(3)]
-        assert counts == [1, 2, 3]
-        assert count_request(configured, session, "another", "payments").used == 1
-        in_database = replace(count_request(services, session, "app", "payments"), quota=10)
-    assert in_database.used == 1  # nothing of the above went there
+        assert count_request(services, session, "app", "payments", 3).used == 3
+        assert count_request(services, session, "app", "payments", None).used == 1  # nothing of the above went there
 
 
-def test_the_database_counts_while_redis_is_away(services: Services) -> None:
-    pytest.importorskip("redis")
-    configured = _with_redis(services, "redis://127.0.0.1:1/0")
-    with services.transaction() as session:
-        assert [count_request(configured, session, "app", "payments").used for _ in range(2)] == [1, 2]
+def test_where_redis_is_away_or_not_configured_it_says_nothing(services: Services) -> None:
+    assert count_in_redis(_with_redis(services, "redis://127.0.0.1:1/0"), "app", "payments") is None
+    assert count_in_redis(services, "app", "payments") is None
+
+
+def test_in_redis_too_only_good_and_fresh_requests_count(app: Flask, parties: Parties, redis_url: str) -> None:
+    services = parties.services
+    settings = replace(services.settings, requests_per_minute=3, redis_url=redis_url)
+    object.__setattr__(services, "settings", settings)
+    test_only_good_and_fresh_requests_count(app, parties, 3)

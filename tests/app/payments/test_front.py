@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,6 +93,25 @@ def test_payments_are_the_same_behind_it(app: Flask, behind: Flask, parties: Par
         assert (raised.value.status, raised.value.code) == (409, "conflict")
     with services.reading() as session:
         assert inspect_ledger(session).is_sound
+
+
+def test_where_redis_counts_a_copy_is_refused_and_not_counted(
+    app: Flask,
+    parties: Parties,  # noqa: F811
+    services: Services,
+    redis_url: str,
+) -> None:
+    object.__setattr__(services, "settings", replace(services.settings, requests_per_minute=3, redis_url=redis_url))
+    client, token, enterprise = parties.platform.client(app), parties.token(), parties.enterprise.client()
+    request, body = client.prepare(front.PATH, payment(), token=token, enterprise=enterprise)
+    assert client.send(request, body, enterprise).headers["RateLimit"] == '"payments";r=2;t=60'
+    for _ in range(5):
+        with pytest.raises(Refused, match="replayed"):
+            client.send(request, body, enterprise)
+    left = [client.call(front.PATH, payment(), token=token, enterprise=enterprise).headers["RateLimit"] for _ in "12"]
+    assert left == ['"payments";r=1;t=60', '"payments";r=0;t=60']
+    with pytest.raises(Refused, match="too-many-requests"):
+        client.call(front.PATH, payment(), token=token, enterprise=enterprise)
 
 
 def test_whoever_comes_when_all_places_are_taken_is_sent_away_at_once(
