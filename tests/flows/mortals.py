@@ -54,8 +54,14 @@ class Database:
             time.sleep(0.01)
 
     def kill_one(self, chance: random.Random) -> None:
-        """One of its processes, upon which it throws everybody out and recovers by itself."""
-        os.kill(chance.choice(children(self._server())), signal.SIGKILL)
+        """One of its processes, upon which it throws everybody out and recovers by itself.
+
+        Not the one that recovers: without that the server gives up, and it is no longer one process that was killed.
+        """
+        with suppress(ProcessLookupError, FileNotFoundError):  # it ended meanwhile
+            victim = chance.choice(children(self._server()))
+            if b"startup" not in Path(f"/proc/{victim}/cmdline").read_bytes():
+                os.kill(victim, signal.SIGKILL)
 
     def remove(self) -> None:
         with suppress(subprocess.CalledProcessError):  # it did not come back
