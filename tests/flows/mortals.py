@@ -58,7 +58,7 @@ class Database:
 
         Not the one that recovers: without that the server gives up, and it is no longer one process that was killed.
         """
-        with suppress(ProcessLookupError, FileNotFoundError):  # it ended meanwhile
+        with suppress(ProcessLookupError, FileNotFoundError, IndexError):  # nobody is there (any more)
             victim = chance.choice(children(self._server()))
             if b"startup" not in Path(f"/proc/{victim}/cmdline").read_bytes():
                 os.kill(victim, signal.SIGKILL)
