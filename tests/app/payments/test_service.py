@@ -229,7 +229,8 @@ def test_pages_list_newest_first_and_only_the_own(bank: Bank) -> None:
         rest = service.list_instructions(session, bank.enterprise, before=listed[-1].bank_reference)
         assert service.list_instructions(session, "somebody-else") == []
         assert len(service.list_instructions(session, None, state=State.SETTLED)) == 3
-        assert [account.number for account in service.list_accounts(session, bank.enterprise)] == [PAYER]
+        core = bank.services.core_banking(session, bank.services.clock())
+        assert [account.number for account in core.list_of(bank.enterprise)] == [PAYER]
         with pytest.raises(NotFound):
             service.get_instruction(session, "somebody-else", listed[0].bank_reference)
     assert {view.instruction_id for view in (*listed, *rest)} == {"P-0", "P-1", "P-2"}
