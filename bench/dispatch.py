@@ -14,7 +14,6 @@ sys.path[0] = str(ROOT)
 sys.path.insert(1, str(ROOT / "clients" / "python"))
 
 import argparse
-import json
 import os
 import socket
 import subprocess
@@ -22,7 +21,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 
 from sqlalchemy import func, select
 
@@ -32,7 +30,7 @@ from app.payments.channel_models import OutboxItem
 from app.payments.messages import PaymentDocument
 from app.payments.taking import Order, Taken, take
 from bench._payments_world import World, found_world, postgresql
-from bench.payments import Result, print_line
+from bench._results import Result, report
 
 GROUP = 250
 
@@ -116,19 +114,13 @@ def left(world: World) -> int:
         return session.scalar(select(func.count()).select_from(OutboxItem)) or 0
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--quick", action="store_true", help="fewer instructions")
     options = parser.parse_args()
-    results = []
-    for result in measure(quick=options.quick):
-        results.append(result)
-        if not options.json:
-            print_line(result)
-    if options.json:
-        print(json.dumps([asdict(result) | {"passed": result.passed} for result in results], indent=2))
+    return report(measure(quick=options.quick), as_json=options.json)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,45 +16,19 @@ sys.path[0] = str(ROOT)  # not bench/, where this very file is called payments
 sys.path.insert(1, str(ROOT / "clients" / "python"))
 
 import argparse
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from bench._payments_fill import fill
 from bench._payments_world import HELLO, PATH, World, batch, cpu_of, found_world, gunicorn, load, postgresql, prepare
 from bench._payments_world import single as one_payment
+from bench._results import Result, report
 
 FEW = 10_000  # stored instructions; the other number is an option
-
-
-@dataclass(frozen=True)
-class Result:
-    """One line: what was measured, in which unit, against which bar; `goal` is what is aimed at beyond the bar."""
-
-    name: str
-    value: float
-    unit: str
-    bar: float | None = None
-    goal: float | None = None
-    at_least: bool = True
-
-    @property
-    def passed(self) -> bool:
-        return self.bar is None or self._reaches(self.bar)
-
-    @property
-    def verdict(self) -> str:
-        if self.bar is None:
-            return ""
-        if not self.passed:
-            return "MISSED"
-        return "goal" if self.goal is not None and self._reaches(self.goal) else "ok"
-
-    def _reaches(self, mark: float) -> bool:
-        return self.value >= mark if self.at_least else self.value <= mark
 
 
 @dataclass(frozen=True)
@@ -83,8 +57,8 @@ def measure_postgresql(size: Size, stored: int) -> Iterator[Result]:
         yield Result("PostgreSQL: hello-world, same gunicorn", hello, "/s")
         port, pid = stack.enter_context(gunicorn(world.environment, "wsgi:app"))
         rate, p99, spent = measure_singles(world, (port, pid), size)
-        yield Result("PostgreSQL: payments, 32 connections", rate, "/s", 1_500.0, 2_000.0)
-        yield Result("PostgreSQL: share of hello-world", 100 * rate / hello, "%", 20.0, 25.0)
+        yield Result("PostgreSQL: payments, 32 connections", rate, "/s", 1_500, goal=2_000)
+        yield Result("PostgreSQL: share of hello-world", 100 * rate / hello, "%", 20, goal=25)
         yield Result("PostgreSQL: p99", p99, "ms", 50.0, at_least=False)
         yield Result("PostgreSQL: CPU of the workers per payment", spent * 1e6, "µs")
         yield from measure_overload(world, port, 3 * rate, size)
@@ -175,22 +149,7 @@ def main() -> int:
     options = parser.parse_args()
     size = QUICK if options.quick else FULL
     stored = options.stored or (100_000 if options.quick else 1_000_000)
-    results = []
-    for measured in (measure_postgresql(size, stored), measure_sqlite(size)):
-        for result in measured:
-            results.append(result)
-            if not options.json:
-                print_line(result)
-    if options.json:
-        facts = [asdict(result) | {"passed": result.passed, "verdict": result.verdict} for result in results]
-        print(json.dumps(facts, indent=2))
-    return 0 if all(result.passed for result in results) else 1
-
-
-def print_line(result: Result) -> None:
-    marks = [f"{'≥' if result.at_least else '≤'} {mark:g}" for mark in (result.bar, result.goal) if mark is not None]
-    bar = ", goal ".join(marks)
-    print(f"{result.name:52} {result.value:12.4g} {result.unit:4} {bar:22} {result.verdict}", flush=True)
+    return report(chain(measure_postgresql(size, stored), measure_sqlite(size)), as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,6 @@ def take_in(
         record_refusal(services, attempt, refusal, route)
         raise
     if isinstance(answer, Problem):
-        told = answer
-        services.commits.run(lambda session: service.record_refusal(services, session, verified, told))
-        raise told
+        service.record_refusal(services, verified, answer)
+        raise answer
     return verified, answer

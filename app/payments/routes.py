@@ -66,7 +66,7 @@ def pay_batch(verified: VerifiedRequest) -> GatewayAnswer:
         with writing(services) as session:
             received = batches.receive(services, session, verified)
     except Problem as refusal:
-        _record(services, verified, refusal)
+        service.record_refusal(services, verified, refusal)
         raise
     if not received.is_finished:
         batches.work(services, received.reference, signed_request(verified).authorization, received.document)
@@ -90,7 +90,7 @@ def _carry_out(use_case: UseCase, verified: VerifiedRequest) -> GatewayAnswer:
         with services.transaction() as session:
             return use_case(services, session, verified)
     except Problem as refusal:
-        _record(services, verified, refusal)
+        service.record_refusal(services, verified, refusal)
         raise
 
 
@@ -100,10 +100,5 @@ def _look_up(use_case: UseCase, verified: VerifiedRequest) -> GatewayAnswer:
         with services.reading() as session:
             return use_case(services, session, verified)
     except Problem as refusal:
-        _record(services, verified, refusal)
+        service.record_refusal(services, verified, refusal)
         raise
-
-
-def _record(services: Services, verified: VerifiedRequest, refusal: Problem) -> None:
-    with services.transaction() as session:
-        service.record_refusal(services, session, verified, refusal)

@@ -143,15 +143,16 @@ def balance(services: Services, session: Session, verified: VerifiedRequest) -> 
     return GatewayAnswer(status=_OK, body={"accounts": len(accounts)}, sealed=sealed)
 
 
-def record_refusal(services: Services, session: Session, verified: VerifiedRequest, refusal: Problem) -> None:
-    """Keep in the journal that a request was refused, in a transaction of its own after the rollback."""
+def record_refusal(services: Services, verified: VerifiedRequest, refusal: Problem) -> None:
+    """Keep in the journal that a request was refused, after the rollback, in a commit that refusals share."""
     body = {
         "document_sha256": verified.document_sha256,
         "reason": refusal.code,
         "authorization_id": signed_request(verified).authorization.id,
     }
-    services.journal.append(
-        session, "payment-refused", subject=verified.request_id, actor=verified.application_id, body=body
+    subject, actor = verified.request_id, verified.application_id
+    services.commits.run(
+        lambda session: services.journal.append(session, "payment-refused", subject=subject, actor=actor, body=body)
     )
 
 
