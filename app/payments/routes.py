@@ -68,6 +68,8 @@ def pay_batch(verified: VerifiedRequest) -> GatewayAnswer:
     except Problem as refusal:
         service.record_refusal(services, verified, refusal)
         raise
+    if received.answer is not None:
+        return received.answer
     if not received.is_finished:
         batches.work(services, received.reference, signed_request(verified).authorization, received.document)
     with services.reading() as session:
