@@ -28,9 +28,9 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection
 
 READ_ONLY = "yunlian_read_only"
-_SHIFTS = tuple(range(125, -1, -5))
 _IDLE = 2.0  # seconds
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]  # ten bits at a time
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -85,7 +85,7 @@ def id_at(moment: datetime) -> str:
 
 def _identifier(milliseconds: int, low: int) -> str:
     number = (milliseconds << 80) | low
-    return "".join([_CROCKFORD[number >> shift & 31] for shift in _SHIFTS])
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def make_engine(url: str, *, pooled: bool = True) -> Engine:

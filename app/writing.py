@@ -1,20 +1,22 @@
 """The database connections of those who have to be fast, apart from the pool of everybody else.
 
 On PostgreSQL its statements stay prepared and planned: the driver forgets what it prepared at every rollback, with
-which each reading of the common pool ends, and planning them anew costs as much as carrying them out. And while a
-commit is on its way to the disk, whoever else has something to do in this process goes on.
+which each reading of the common pool ends, and planning them anew costs as much as carrying them out. And the last
+writes of a transaction, upon which nothing is decided any more, are sent together with its commit: while the database
+carries them out, whoever else has something to do in this process goes on, and no lock waits for this process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg.generators import execute
-from psycopg.waiting import wait_poll
+from psycopg.abc import PQGen
+from psycopg.pq.abc import PGconn
+from psycopg.waiting import Ready, Wait, wait_poll
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -34,6 +36,9 @@ _PLANS = (
     "SET jit = off",
 )
 _LOOK_AGAIN = 1.0  # seconds
+_LAST = "last writes"
+
+Statement = tuple[str, Any]  # as the driver takes it, with its parameters
 _engines: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 
 
@@ -44,10 +49,19 @@ def writing(services: Services) -> Iterator[Session]:
         with services.transaction() as session:
             yield session
         return
-    with Session(_engine_of(services), expire_on_commit=False) as session, session.begin():
+    last: list[Statement] = []
+    info = {_LAST: last}
+    with Session(_engine_of(services), expire_on_commit=False, info=info) as session, session.begin():
         yield session
         session.flush()
-        _commit(session.connection())
+        _commit(session.connection(), last)
+
+
+def last_writes(session: Session) -> list[Statement] | None:
+    """Where to put a statement of the driver that may be sent with the commit, because nothing in this transaction
+    reads what it writes; None where the session knows no such thing, and the statement has to be carried out at once.
+    """
+    return session.info.get(_LAST)
 
 
 def after_fork(services: Services) -> None:
@@ -65,15 +79,19 @@ def _engine_of(services: Services) -> Engine:
     return engine
 
 
-def _commit(connection: Connection) -> None:
+def _commit(connection: Connection, last: Sequence[Statement]) -> None:
     """Nothing more is decided in this transaction and its locks are the database's to release, so that here, unlike
     between two statements, it costs nobody anything when the process turns to something else (PSYCOPG_WAIT_FUNC)."""
     driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
     try:
-        driver.pgconn.send_query(b"COMMIT")
-        [result] = wait_poll(execute(driver.pgconn), driver.pgconn.socket, _LOOK_AGAIN)
-        if result.command_status != b"COMMIT":
-            raise psycopg.OperationalError(result.error_message.decode(errors="replace") or "rolled back")
+        with driver.pipeline(), driver.cursor() as cursor:
+            for statement, parameters in last:
+                cursor.execute(statement, parameters)
+            cursor.execute("COMMIT", prepare=False)
+            driver.pgconn.send_flush_request()
+            wait_poll(_until_answered(driver.pgconn), driver.pgconn.socket, _LOOK_AGAIN)
+        if cursor.statusmessage != "COMMIT":
+            raise psycopg.OperationalError("rolled back")
     except psycopg.Error as error:
         if lost := driver.broken:
             connection.invalidate(error)
@@ -81,6 +99,15 @@ def _commit(connection: Connection) -> None:
     except BaseException:  # whoever ended the wait left an answer on its way
         connection.invalidate()
         raise
+
+
+def _until_answered(pgconn: PGconn) -> PQGen[None]:
+    """Send all that is to be sent; over when the first answer is here, which is when the database has done it all."""
+    while pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            pgconn.consume_input()
+    while not (yield Wait.R):
+        pass
 
 
 def _plan_once(connection: Any, _record: object) -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.orm import Session
@@ -33,8 +34,7 @@ class InsufficientFunds(Exception):
     """The customer's available balance does not cover the amount; nothing was changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     """One booking to make: `amount_minor` fen, more than zero, from one account to another."""
 
     kind: TransferKind
@@ -54,8 +54,7 @@ class NewAccount:
     balance_minor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """A customer's account as it stands, locked or not. Amounts in fen."""
 
     number: str

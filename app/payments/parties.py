@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from app.payments.channels import BEIJING, Channel, ChannelChoice, ChannelQuery, choose_channel, parameters_on
+from app.payments.channels import (
+    BEIJING,
+    Channel,
+    ChannelChoice,
+    ChannelParameters,
+    ChannelQuery,
+    choose_channel,
+    parameters_on,
+)
 from app.payments.core_banking import CoreBanking
 from app.payments.ledger import Account
 from app.payments.messages import Payee
@@ -113,6 +122,11 @@ def is_here(resolution: Resolution | None) -> bool:
     return resolution is None or resolution.bank is None or resolution.bank.id == resolution.home_bank
 
 
+@lru_cache(maxsize=4)  # the same for a whole group
+def _parameters_at(at: datetime, ibps_limit_minor: int | None) -> ChannelParameters:
+    return parameters_on(at.astimezone(BEIJING).date(), ibps_limit_minor)
+
+
 def find_route(
     payee: Payee,
     amount_minor: int,
@@ -136,7 +150,7 @@ def find_route(
             raise NotRoutable("payee-name-differs", resolution)
     branch = resolution.branch if resolution else None
     try:
-        parameters = parameters_on(at.astimezone(BEIJING).date(), settings.ibps_limit_minor)
+        parameters = _parameters_at(at, settings.ibps_limit_minor)
         choice = choose_channel(ChannelQuery(amount_minor, same_bank, branch is not None), parameters, at)
     except CalendarUnknown as exc:
         raise CalendarMissing(str(exc)) from exc

@@ -53,7 +53,7 @@ def _has_stacked_marks(text: str) -> bool:
 
 def same_name(one: str, other: str) -> bool:
     """Whether two names are the same account holder for 户名校验: width, case and spaces aside."""
-    return folded_name(one) == folded_name(other)
+    return one == other or folded_name(one) == folded_name(other)
 
 
 def folded_name(name: str) -> str:

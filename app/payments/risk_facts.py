@@ -10,17 +10,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
+
+from app.writing import Statement
 
 _MINUTE = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(NamedTuple):
     """One instruction on its way. `at` is aware UTC. Items of a batch do not count one by one for velocity: give the
     first of them `attempts=1` and the others 0."""
 
@@ -35,8 +35,7 @@ class Movement:
     attempts: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(NamedTuple):
     """Earlier payments that were booked, in fen; `last_minute` counts attempts of the last 60 s, this one included."""
 
     payments: int
@@ -45,8 +44,7 @@ class Activity:
     last_minute: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RiskFacts:
+class RiskFacts(NamedTuple):
     """All that a rule may look at. `payee` is what this enterprise paid to that account before."""
 
     amount_minor: int
@@ -62,7 +60,6 @@ class RiskFacts:
 
 NOTHING = Activity(0, 0, 0)
 Payee = tuple[str, str]
-Statement = tuple[str, dict[str, Any]]  # as the driver takes it
 
 
 def reading(movements: Sequence[Movement], dialect: str) -> tuple[Statement, Statement]:

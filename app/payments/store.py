@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.orm import Session
 
 from app.journal.leaves import Entry
 from app.payments.ledger import Account, Transfer
-from app.payments.risk_facts import Statement
+from app.writing import Statement, last_writes
 
 # Columns of payment_instructions in the order of the tuples in `GroupWrite.instructions`, with their PostgreSQL types.
 INSTRUCTION_COLUMNS = {
@@ -51,8 +51,7 @@ Name = tuple[str, str]  # tenant_id, instruction_id
 Use = tuple[str, date]  # authorization_id, day in Beijing
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A name to take for an instruction."""
 
     tenant_id: str
@@ -139,7 +138,11 @@ class Store(Protocol):
         """Who bears a name."""
 
     def writing(self) -> AbstractContextManager[object]:
-        """Within it nothing is read, so that statements need not wait for each other's end."""
+        """Within it nothing is read, so that statements need not wait for each other's end, or are put off until the
+        commit (`app.writing`)."""
+
+    def write_now(self) -> None:
+        """Carry out what was put off, for whoever builds upon it in this transaction."""
 
     def set_use(self, used: Mapping[Use, int]) -> None:
         """Keep what was used, under the lock of `lock_use`."""
@@ -168,4 +171,4 @@ def store_of(session: Session) -> Store:
     connection = session.connection()
     if connection.dialect.name == "sqlite":
         return SqliteStore(connection)
-    return PostgresqlStore(connection)
+    return PostgresqlStore(connection, last_writes(session))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any, cast
 
@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 from app.db import new_id
 from app.journal.leaves import Entry
 from app.payments.ledger import Account, Transfer
-from app.payments.risk_facts import Statement
 from app.payments.store import INSTRUCTION_COLUMNS, Claim, Fresh, Name, Opened, Opening, Spend, Use
+from app.writing import Statement
 
 _ARRAYS = ", ".join(f"%s::{'text' if kind == 'json' else kind}[]" for kind in INSTRUCTION_COLUMNS.values())
 _SELECTED = ", ".join(f"{name}::json" if kind == "json" else name for name, kind in INSTRUCTION_COLUMNS.items())
@@ -99,9 +99,10 @@ VALUES (%(at)s::timestamptz, %(kind)s, %(subject)s, %(actor)s, %(leaf)s)
 class PostgresqlStore:
     """See Store."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, last: list[Statement] | None) -> None:
         self._driver: psycopg.Connection[Any] = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
         self._cursor = self._driver.cursor()
+        self._last = last
 
     def open_group(self, opening: Opening) -> Opened:
         """See Store. One round trip."""
@@ -124,7 +125,21 @@ class PostgresqlStore:
 
     def writing(self) -> AbstractContextManager[object]:
         """See Store."""
-        return self._driver.pipeline()
+        return self._driver.pipeline() if self._last is None else nullcontext()
+
+    def write_now(self) -> None:
+        """See Store."""
+        if self._last:
+            with self._driver.pipeline():
+                for statement, parameters in self._last:
+                    self._cursor.execute(statement, parameters)
+            self._last.clear()
+
+    def _put(self, statement: str, parameters: Any) -> None:
+        if self._last is None:
+            self._cursor.execute(statement, parameters)
+        else:
+            self._last.append((statement, parameters))
 
     def _ask(self, statement: str, parameters: Sequence[Any], wanted: Collection[object]) -> Iterable[tuple[Any, ...]]:
         """To be read when the pipeline has ended; nothing is asked where nothing is wanted."""
@@ -146,11 +161,11 @@ class PostgresqlStore:
 
     def set_use(self, used: Mapping[Use, int]) -> None:
         """See Store."""
-        self._cursor.execute(_SET_USE, [*_two(used), _array(used.values())])
+        self._put(_SET_USE, [*_two(used), _array(used.values())])
 
     def add_instructions(self, rows: Sequence[tuple[Any, ...]], at: datetime) -> None:
         """See Store."""
-        self._cursor.execute(_INSERT_INSTRUCTIONS, [at, at, *map(_array, zip(*rows, strict=True))])
+        self._put(_INSERT_INSTRUCTIONS, [at, at, *map(_array, zip(*rows, strict=True))])
 
     def add_transfers(self, transfers: Sequence[Transfer], at: datetime) -> None:
         """See Store."""
@@ -158,21 +173,21 @@ class PostgresqlStore:
             (f"{t.payment_id}-{t.kind}", t.payment_id, str(t.kind), t.debit_account, t.credit_account, t.amount_minor)
             for t in transfers
         ]
-        self._cursor.execute(_INSERT_TRANSFERS, [at, *map(_array, zip(*rows, strict=True))])
+        self._put(_INSERT_TRANSFERS, [at, *map(_array, zip(*rows, strict=True))])
 
     def add_dispatches(self, rows: Sequence[tuple[str, datetime, bool]], at: datetime) -> None:
         """See Store."""
         ids = [new_id() for _ in rows]
-        self._cursor.execute(_INSERT_DISPATCHES, [at, _array(ids), *map(_array, zip(*rows, strict=True))])
+        self._put(_INSERT_DISPATCHES, [at, _array(ids), *map(_array, zip(*rows, strict=True))])
 
     def write(self, statements: Sequence[Statement]) -> None:
         """See Store."""
         for statement, parameters in statements:
-            self._cursor.execute(statement, parameters)
+            self._put(statement, parameters)
 
     def add_entry(self, entry: Entry, at: datetime) -> None:
         """See Store."""
-        self._cursor.execute(_INSERT_ENTRY, entry.columns(at))
+        self._put(_INSERT_ENTRY, entry.columns(at))
 
 
 def _array(values: Iterable[Any]) -> str:

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from app.db import new_id
 from app.journal.leaves import Entry
 from app.payments.ledger import Account, Transfer, transfer_row
-from app.payments.risk_facts import Statement
 from app.payments.store import INSTRUCTION_COLUMNS, Claim, Fresh, Name, Opened, Opening, Spend, Use
+from app.writing import Statement
 
 T = TypeVar("T")
 
@@ -43,6 +43,9 @@ class SqliteStore:
     def writing(self) -> AbstractContextManager[object]:
         """See Store."""
         return nullcontext()
+
+    def write_now(self) -> None:
+        """See Store."""
 
     def _spend_all(self, spends: Sequence[Spend]) -> list[Fresh]:
         found = []

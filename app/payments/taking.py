@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -43,8 +43,7 @@ _CLOCK_SKEW = timedelta(minutes=5)
 _COUNTED = MONEY_MOVED | {State.HELD}
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """One instruction as its enterprise ordered it; its form was checked and nothing else.
 
     `document` is what was signed, None for the item of a batch, whose `batch_id` and `position` say where it stands.
@@ -195,8 +194,9 @@ class Group:
             self._store.write(keeping(movements, booked, self._dialect))
             if given_back := [taken.claim for taken in fresh if taken.payment_id in self._refused]:
                 self._store.give_names_back(given_back)
-        for taken in kept:
-            if taken.state is State.HELD:
+        if held := [taken for taken in kept if taken.state is State.HELD]:
+            self._store.write_now()  # of what came to the account in this group, something may be put aside
+            for taken in held:
                 self._hold(taken)
         return [self._refused.get(each.payment_id, each) if isinstance(each, Taken) else each for each in outcomes]
 

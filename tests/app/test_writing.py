@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app import writing as writers
 from app.wiring import Services
-from app.writing import writing
+from app.writing import last_writes, writing
 
 MADE = text("CREATE TABLE noted (word VARCHAR(20) PRIMARY KEY)")
 NOTED = text("SELECT word FROM noted ORDER BY word")
@@ -99,3 +99,52 @@ def test_statements_stay_prepared_and_a_fork_leaves_the_connections_behind(servi
     writers.after_fork(services)
     note(services, "two")
     assert noted(services) == ["one", "two"]
+
+
+def note_last(session: Session, *words: str) -> None:
+    last = last_writes(session)
+    assert last is not None
+    last += [("INSERT INTO noted VALUES (%s)", [word]) for word in words]
+
+
+@pytest.mark.usefixtures("table")
+def test_last_writes_are_carried_out_with_the_commit_and_no_sooner(services: Services) -> None:
+    if services.engine.dialect.name == "sqlite":
+        with services.transaction() as session:
+            assert last_writes(session) is None
+        return
+    with writing(services) as session:
+        note_last(session, "last", "very last")
+        session.execute(text("INSERT INTO noted VALUES ('first')"))
+        assert list(session.scalars(NOTED)) == ["first"]
+    assert noted(services) == ["first", "last", "very last"]
+
+
+@pytest.mark.usefixtures("table")
+def test_a_last_write_that_fails_leaves_nothing_of_its_transaction(services: Services) -> None:
+    if services.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite writes at once")
+    with pytest.raises(OperationalError) as raised:
+        note(services, "first", lambda session: note_last(session, "twice", "twice", "after"))
+    assert not raised.value.connection_invalidated  # so that a group tries its members one by one
+    assert noted(services) == []
+    note(services, "next")
+    assert noted(services) == ["next"]
+
+
+@pytest.mark.usefixtures("table")
+def test_a_connection_lost_with_the_last_writes_leaves_them_open(services: Services) -> None:
+    if services.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite is no server")
+
+    def be_cut_off(session: Session) -> None:
+        own = {"own": session.scalar(text("SELECT pg_backend_pid()"))}
+        last = last_writes(session)
+        assert last is not None
+        last.append(("SELECT pg_terminate_backend(%s)", [own["own"]]))
+        note_last(session, "never")
+
+    with pytest.raises(OperationalError) as raised:
+        note(services, "open", be_cut_off)
+    assert raised.value.connection_invalidated
+    assert noted(services) == []

@@ -20,7 +20,7 @@ CALM = RiskFacts(
     payer=NOTHING,
     application=NOTHING,
 )
-KNOWN = replace(CALM, payee=Activity(1, 100, 100))
+KNOWN = CALM._replace(payee=Activity(1, 100, 100))
 NIGHT = CALM.at.replace(hour=15, minute=30)
 SUNDAY = CALM.at.replace(day=22)
 POLICY = replace(STANDARD, blocked=frozenset({"666", folded_name("坏人 公司")}), watched=frozenset({"777"}))
@@ -41,15 +41,15 @@ def test_an_ordinary_payment_passes_every_rule_and_says_by_which_policy() -> Non
 @pytest.mark.parametrize(
     ("facts", "rule"),
     [
-        (replace(CALM, custody="platform"), "custody-ceiling"),
-        (replace(CALM, payee_account="666"), "blocked-payee"),
-        (replace(CALM, payee_name="坏人公司"), "blocked-payee"),
-        (replace(CALM, payer=Activity(0, 0, 0, STANDARD.payer_attempts_per_minute + 1)), "velocity"),
+        (CALM._replace(custody="platform"), "custody-ceiling"),
+        (CALM._replace(payee_account="666"), "blocked-payee"),
+        (CALM._replace(payee_name="坏人公司"), "blocked-payee"),
+        (CALM._replace(payer=Activity(0, 0, 0, STANDARD.payer_attempts_per_minute + 1)), "velocity"),
         (
-            replace(CALM, application=Activity(0, 0, 0, STANDARD.application_attempts_per_minute + 1)),
+            CALM._replace(application=Activity(0, 0, 0, STANDARD.application_attempts_per_minute + 1)),
             "platform-velocity",
         ),
-        (replace(CALM, at=NIGHT, amount_minor=STANDARD.night_new_payee_ceiling_minor + 1), "night-new-payee"),
+        (CALM._replace(at=NIGHT, amount_minor=STANDARD.night_new_payee_ceiling_minor + 1), "night-new-payee"),
     ],
 )
 def test_each_rule_refuses_for_its_own_reason(facts: RiskFacts, rule: str) -> None:
@@ -63,11 +63,11 @@ def test_each_rule_refuses_for_its_own_reason(facts: RiskFacts, rule: str) -> No
 @pytest.mark.parametrize(
     ("facts", "rule"),
     [
-        (replace(CALM, payee_account="777"), "watched-payee"),
-        (replace(CALM, at=SUNDAY, amount_minor=STANDARD.holiday_new_payee_ceiling_minor + 1), "holiday-new-payee"),
-        (replace(CALM, amount_minor=STANDARD.new_payee_ceiling_minor + 1), "new-payee"),
-        (replace(KNOWN, amount_minor=STANDARD.large_amount_minor + 1), "large-amount"),
-        (replace(KNOWN, amount_minor=STANDARD.history_floor_minor + 1, payer=HABIT), "unlike-history"),
+        (CALM._replace(payee_account="777"), "watched-payee"),
+        (CALM._replace(at=SUNDAY, amount_minor=STANDARD.holiday_new_payee_ceiling_minor + 1), "holiday-new-payee"),
+        (CALM._replace(amount_minor=STANDARD.new_payee_ceiling_minor + 1), "new-payee"),
+        (KNOWN._replace(amount_minor=STANDARD.large_amount_minor + 1), "large-amount"),
+        (KNOWN._replace(amount_minor=STANDARD.history_floor_minor + 1, payer=HABIT), "unlike-history"),
     ],
 )
 def test_each_rule_holds_for_its_own_reason(facts: RiskFacts, rule: str) -> None:
@@ -81,17 +81,17 @@ def test_each_rule_holds_for_its_own_reason(facts: RiskFacts, rule: str) -> None
 @pytest.mark.parametrize(
     "facts",
     [
-        replace(CALM, custody="platform", amount_minor=STANDARD.platform_custody_ceiling_minor),
-        replace(CALM, payer=Activity(0, 0, 0, STANDARD.payer_attempts_per_minute)),
-        replace(CALM, application=Activity(0, 0, 0, STANDARD.application_attempts_per_minute)),
-        replace(KNOWN, at=NIGHT, amount_minor=STANDARD.night_new_payee_ceiling_minor + 1),
-        replace(CALM, at=NIGHT, amount_minor=STANDARD.night_new_payee_ceiling_minor),
-        replace(CALM, at=SUNDAY, amount_minor=STANDARD.holiday_new_payee_ceiling_minor),
-        replace(CALM, amount_minor=STANDARD.new_payee_ceiling_minor),
-        replace(KNOWN, amount_minor=STANDARD.large_amount_minor),
-        replace(KNOWN, amount_minor=STANDARD.history_floor_minor, payer=HABIT),
-        replace(KNOWN, amount_minor=STANDARD.history_floor_minor + 1, payer=replace(HABIT, payments=1)),
-        replace(CALM, payee_name="坏人公司二"),
+        CALM._replace(custody="platform", amount_minor=STANDARD.platform_custody_ceiling_minor),
+        CALM._replace(payer=Activity(0, 0, 0, STANDARD.payer_attempts_per_minute)),
+        CALM._replace(application=Activity(0, 0, 0, STANDARD.application_attempts_per_minute)),
+        KNOWN._replace(at=NIGHT, amount_minor=STANDARD.night_new_payee_ceiling_minor + 1),
+        CALM._replace(at=NIGHT, amount_minor=STANDARD.night_new_payee_ceiling_minor),
+        CALM._replace(at=SUNDAY, amount_minor=STANDARD.holiday_new_payee_ceiling_minor),
+        CALM._replace(amount_minor=STANDARD.new_payee_ceiling_minor),
+        KNOWN._replace(amount_minor=STANDARD.large_amount_minor),
+        KNOWN._replace(amount_minor=STANDARD.history_floor_minor, payer=HABIT),
+        KNOWN._replace(amount_minor=STANDARD.history_floor_minor + 1, payer=HABIT._replace(payments=1)),
+        CALM._replace(payee_name="坏人公司二"),
     ],
 )
 def test_what_is_just_within_passes(facts: RiskFacts) -> None:
@@ -99,12 +99,12 @@ def test_what_is_just_within_passes(facts: RiskFacts) -> None:
 
 
 def test_a_refusal_outweighs_a_hold_and_both_are_told() -> None:
-    verdict = assess(replace(CALM, payee_account="666", amount_minor=STANDARD.large_amount_minor + 1), POLICY)
+    verdict = assess(CALM._replace(payee_account="666", amount_minor=STANDARD.large_amount_minor + 1), POLICY)
     assert verdict.outcome is Outcome.REFUSE
     assert {"blocked-payee", "large-amount"} <= set(rules(verdict))
     assert verdict.reasons == ["risk-blocked-payee"]
 
 
 def test_a_day_that_the_calendar_does_not_know_is_judged_as_a_holiday() -> None:
-    far = replace(CALM, at=CALM.at.replace(year=2099), amount_minor=STANDARD.holiday_new_payee_ceiling_minor + 1)
+    far = CALM._replace(at=CALM.at.replace(year=2099), amount_minor=STANDARD.holiday_new_payee_ceiling_minor + 1)
     assert rules(assess(far, POLICY)) == ["holiday-new-payee"]

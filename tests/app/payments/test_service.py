@@ -8,16 +8,19 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from app.gateway.answers import GatewayAnswer
 from app.gateway.problems import InvalidDocument, LimitExceeded
-from app.payments import service
-from app.payments.ledger import balance_of, inspect_ledger
+from app.payments import risk_lists, service
+from app.payments.ledger import balance_of, inspect_ledger, read_accounts
 from app.payments.lifecycle import State
 from app.payments.models import LedgerTransfer, PaymentInstruction, TransferKind
+from app.payments.service import open_account
 from app.problems import Conflict, NotFound
 from app.routing.problems import DirectoryMissing
 from app.routing.sandbox import generate_sandbox
+from app.writing import writing
 from pki.profiles import Custody
-from tests.app.payments.world import CCB_HANGZHOU, OPENING, PAYER, STRANGER, SUPPLIER, Bank, payment
+from tests.app.payments.world import CCB_HANGZHOU, OPENING, PAYER, STRANGER, SUPPLIER, Bank, account_number, payment
 
 
 def balance(bank: Bank, number: str) -> int:
@@ -200,6 +203,26 @@ def test_without_a_directory_nothing_is_kept(bank: Bank) -> None:
     assert balance(bank, PAYER) == OPENING
     with bank.services.reading() as session:
         assert session.scalar(select(func.count()).select_from(PaymentInstruction)) == 0
+
+
+def test_money_that_comes_in_a_group_can_be_put_aside_in_the_same_group(bank: Bank) -> None:
+    """Also where the group's bookings are sent with its commit."""
+    services = bank.services
+    own = account_number("622200000000000009")
+    with services.transaction() as session:
+        open_account(services, session, tenant_id=bank.enterprise, number=own, name="自己", balance_minor=1)
+        risk_lists.add(services, session, "watch", SUPPLIER, "to be looked at", "test")
+    comes = payment(payee={"name": "自己", "account": own}, amount_minor=999)
+    goes = payment(instruction_id="P-2", payer_account=own, amount_minor=1000)
+    with writing(services) as session:
+        orders = [service.order_of(bank.request(each)) for each in (comes, goes)]
+        first, second = service.pay_together(services, session, orders)
+    assert isinstance(first, GatewayAnswer)
+    assert isinstance(second, GatewayAnswer)
+    assert (first.body["state"], second.body["state"]) == ("settled", "held")
+    with services.reading() as session:
+        [account] = read_accounts(session, [own]).values()
+    assert (account.balance_minor, account.held_minor) == (1000, 1000)
 
 
 def test_platform_custody_pays_small_sums_only(bank: Bank) -> None:
