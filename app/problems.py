@@ -138,8 +138,11 @@ def to_response(error: Exception) -> Response:
     return response
 
 
-def describe(error: Exception) -> dict[str, Any]:
-    """The RFC 9457 members for an exception; nothing about unknown errors but that they happened."""
+def describe(error: Exception, request_id: str | None = None) -> dict[str, Any]:
+    """The RFC 9457 members for an exception; nothing about unknown errors but that they happened.
+
+    Within a request of Flask the request's identifier is known.
+    """
     faults: tuple[Fault, ...] = ()
     if isinstance(error, Problem):
         status, code, detail, faults = error.status, error.code, error.detail, error.faults
@@ -160,7 +163,7 @@ def describe(error: Exception) -> dict[str, Any]:
         "status": int(status),
         "code": code,
         "zh": chinese_for(code, int(status)),
-        "instance": f"urn:yunlian:request:{g.get('request_id', '')}",
+        "instance": f"urn:yunlian:request:{g.get('request_id', '') if request_id is None else request_id}",
     }
     if detail:
         document["detail"] = detail
