@@ -1,6 +1,7 @@
 """gunicorn for every door; YUNLIAN_DOORS says which one this process is.
 
-TLS doors and the plain door use gevent workers: silent connections delayed thread workers for seconds.
+TLS doors and the plain door use gevent workers, as silent connections delayed thread workers for seconds, with
+connections shared out evenly (app/even.py).
 The workshop computes and nothing else, so its workers are plain processes.
 """
 
@@ -39,7 +40,7 @@ def _listener() -> str:
 
 bind = _listener()
 proc_name = f"yunlian-{_DOOR}"
-worker_class = "sync" if _DOOR == "workshop" else "gevent"
+worker_class = "sync" if _DOOR == "workshop" else "app.even.EvenWorker"
 workers = int(os.environ.get(f"YUNLIAN_{_DOOR.upper()}_WORKERS", "2" if _DOOR == "platforms" else "1"))
 worker_connections = 1000
 backlog = 32 if _DOOR == "workshop" else 1024
@@ -102,3 +103,19 @@ def post_fork(server, worker):  # type: ignore[no-untyped-def]
     if services is not None:
         services.engine.dispose(close=False)
         writing.after_fork(services)
+
+
+def pre_fork(server, worker):  # type: ignore[no-untyped-def]
+    """Every worker has a place at which it is seen how many connections it has."""
+    if _DOOR != "workshop":
+        from app.even import give_place
+
+        give_place(worker, server.WORKERS.values())
+
+
+def child_exit(server, worker):  # type: ignore[no-untyped-def]
+    """Its connections have ended with it."""
+    if _DOOR != "workshop":
+        from app.even import take_place_back
+
+        take_place_back(worker)

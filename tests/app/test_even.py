@@ -1,0 +1,155 @@
+"""Connections are shared out among real workers of gunicorn, also where one is halted, killed or told to end."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+APPLICATION = """
+import os
+
+from flask import Flask
+
+app = Flask("told")
+
+
+@app.get("/")
+def tell():
+    return str(os.getpid())
+"""
+PATIENCE = 20  # seconds, on a busy machine
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[bytes]
+    port: int
+    connections: ExitStack
+
+    def connect(self, count: int) -> list[http.client.HTTPConnection]:
+        """So many connections at once, which are kept alive; nothing is asked yet."""
+        opened = []
+        for _ in range(count):
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+            connection.connect()
+            self.connections.callback(connection.close)
+            opened.append(connection)
+        return opened
+
+    def answering(self) -> int:
+        """Who answers on a connection that ends at once."""
+        [connection] = self.connect(1)
+        pid = ask(connection)
+        connection.close()
+        return pid
+
+    def workers(self) -> set[int]:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return {int(pid) for pid in children.read_text().split()}
+
+
+def ask(connection: http.client.HTTPConnection) -> int:
+    """The process that answers on this connection."""
+    connection.request("GET", "/")
+    return int(connection.getresponse().read())
+
+
+def until(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Two workers as gunicorn.conf.py has them at a door without TLS."""
+    (tmp_path / "told.py").write_text(APPLICATION)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "YUNLIAN_DOORS": "pki",
+        "YUNLIAN_PKI_BIND": f"127.0.0.1:{port}",
+        "YUNLIAN_PKI_WORKERS": "2",
+        "YUNLIAN_VAR": str(tmp_path),
+    }
+    program = [Path(sys.executable).parent / "gunicorn", "-c", "gunicorn.conf.py", "--pythonpath", f"{tmp_path},{ROOT}"]
+    with open(tmp_path / "log", "wb") as log, ExitStack() as connections:
+        process = subprocess.Popen(
+            [*program, "told:app"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+        made = Server(process, port, connections)
+        try:
+            until(lambda: process.poll() is not None or is_listening(port))
+            seen: set[int] = set()
+            until(lambda: bool(seen.add(made.answering())) or seen == made.workers())
+            yield made
+        finally:
+            connections.close()
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_connections_that_come_at_once_are_shared_out(server: Server) -> None:
+    shares = Counter(map(ask, server.connect(64)))
+    assert sum(shares.values()) == 64
+    assert min(shares.values()) >= 26, shares
+    assert set(shares) == server.workers()
+
+
+def test_a_halted_worker_keeps_no_connection_from_the_others(server: Server) -> None:
+    for connection in server.connect(8):
+        ask(connection)
+    halted, other = sorted(server.workers())
+    os.kill(halted, signal.SIGSTOP)
+    try:
+        assert {ask(connection) for connection in server.connect(16)} == {other}
+    finally:
+        os.kill(halted, signal.SIGCONT)
+
+
+def test_the_place_of_a_killed_worker_is_its_successors(server: Server) -> None:
+    before = server.workers()
+    shares = Counter(map(ask, server.connect(40)))
+    assert set(shares) == before
+    os.kill(min(before), signal.SIGKILL)
+    until(lambda: len(server.workers()) == 2 and server.workers() != before)
+    [successor] = server.workers() - before
+    until(lambda: server.answering() == successor)
+    assert Counter(map(ask, server.connect(10)))[successor] >= 7  # it has none yet, the other about twenty
+
+
+def test_connections_that_ended_count_no_more(server: Server) -> None:
+    opened = server.connect(32)
+    owners = {connection: ask(connection) for connection in opened}
+    left = min(server.workers())
+    for connection, owner in owners.items():
+        if owner == left:
+            connection.close()
+    time.sleep(0.5)  # the worker sees the end of them
+    assert Counter(map(ask, server.connect(10)))[left] >= 7
+
+
+def test_it_ends_in_time_with_connections_open(server: Server) -> None:
+    opened = server.connect(4)
+    assert {ask(connection) for connection in opened} <= server.workers()
+    server.process.terminate()
+    assert server.process.wait(PATIENCE) == 0
