@@ -14,11 +14,13 @@ from typing import Any
 
 from gevent.server import StreamServer
 from gunicorn.workers import ggevent
+from gunicorn.workers.base_async import ALREADY_HANDLED
 
 PATIENCE = 0.001  # seconds for which a connection is left to others, who may be busy or halted
 AT_ONCE = 8  # connections taken in one turn of the loop, so that a burst is taken in before its requests fill the turns
 _PLACES = 256  # workers of one door, the two generations of a reload together; more than these take what comes
 _NOBODY = -1
+ALREADY_ANSWERED: Iterable[bytes] = ALREADY_HANDLED  # what an application returns that has sent its answer itself
 
 # How many connections the worker at each place has; one memory for all that are forked from here.
 _counts = memoryview(mmap.mmap(-1, 4 * _PLACES)).cast("i")
@@ -64,9 +66,19 @@ class EvenWorker(ggevent.GeventWorker):  # type: ignore[misc]  # gunicorn has no
 
     def run(self) -> None:
         """See gunicorn, whose worker finds the class of its servers in its module and nowhere else."""
+        global _serving  # noqa: PLW0603 - there is one worker in a process
+        _serving = self
         EvenServer.place = self.place
         ggevent.StreamServer = EvenServer
         super().run()
+
+
+_serving: EvenWorker | None = None
+
+
+def is_serving() -> bool:
+    """Whether this process is a worker that was not told to end: then connections stay open after an answer."""
+    return _serving is not None and _serving.alive
 
 
 def give_place(worker: EvenWorker, living: Iterable[EvenWorker]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, g
 
-from app import security
+from app import direct, security
 from app.gateway.answers import CONTENT_TYPE, signature_fields, standing_fields, write_body
 from app.gateway.documents import compact
 from app.gateway.protect import read_environ
@@ -126,5 +126,5 @@ def _answer(
     body: bytes,
 ) -> Iterable[bytes]:
     security.log_request(attempt.request_id, "POST", PATH, int(status[:3]), began)
-    start_response(status, [*fields.items(), *security.fields_for(secure=environ["wsgi.url_scheme"] == "https")])
-    return [body]
+    standing = security.fields_for(secure=environ["wsgi.url_scheme"] == "https")
+    return direct.answer(environ, start_response, status, (*fields.items(), *standing), body)
