@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, defer
 
@@ -23,10 +23,12 @@ from app.db import new_id
 from app.gateway.answers import GatewayAnswer
 from app.gateway.documents import compact
 from app.gateway.problems import InvalidDocument
+from app.journal.leaves import Entry
 from app.oauth.authorizations import StandingAuthorization, get_standing_cached
 from app.payments.instructions import signed_request
 from app.payments.messages import BatchDocument, BatchItem, BatchStatusDocument, PaymentDocument
 from app.payments.models import BatchState, PaymentBatch, PaymentBatchResult, PaymentInstruction
+from app.payments.store import store_of
 from app.payments.taking import Order, Repeated, Taken, find_order_faults, take
 from app.problems import Conflict, Fault, NotFound, Problem
 from app.routing.documents import faults_of, parse_document
@@ -47,12 +49,11 @@ Result = dict[str, Any]
 
 
 # Made once: making a statement costs several times what the database takes for it.
-_BATCHES, _RESULTS = cast(Table, PaymentBatch.__table__), cast(Table, PaymentBatchResult.__table__)
+_BATCHES = cast(Table, PaymentBatch.__table__)
 _CLAIM = {
     name: dialect.insert(_BATCHES).on_conflict_do_nothing().returning(_BATCHES.c.id)
     for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
 }
-_KEEP_RESULTS = insert(_RESULTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def receive(services: Services, session: Session, verified: VerifiedRequest) -> 
     if faults := find_order_faults(payer, tenant_id, document.requested_at, at):
         raise InvalidDocument(f"{len(faults)} faults", faults=tuple(faults))
     body = {"document_sha256": verified.document_sha256, "items": len(document.items), "kind": document.kind}
-    services.journal.append(session, "payment-batch", subject=reference, actor=verified.application_id, body=body)
+    store_of(session).add_entry(Entry("payment-batch", reference, verified.application_id, body), at)
     source = _Source(
         reference,
         tenant_id,
@@ -226,7 +227,7 @@ def _take_chunk(services: Services, session: Session, source: _Source, first: in
         result if result is not None else _result(session, position, document, next(outcomes))
         for position, result in enumerate(results, first)
     ]
-    session.execute(_KEEP_RESULTS, {"batch_id": source.reference, "position": first, "results": told})
+    store_of(session).add_batch_results(source.reference, first, compact(told))
     return told
 
 
@@ -321,7 +322,7 @@ def _end(services: Services, reference: str, code: str) -> None:
         for first in range(batch.next_position, batch.items, CHUNK):
             positions = range(first, min(first + CHUNK, batch.items))
             results = [_refusal(position, None, code, ()) for position in positions]
-            session.execute(insert(PaymentBatchResult).values(batch_id=reference, position=first, results=results))
+            store_of(session).add_batch_results(reference, first, compact(results))
         batch.next_position, batch.state, batch.updated_at = batch.items, BatchState.FINISHED, services.clock()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from app.payments.problems import Overloaded
 
 MOST = 40  # payments of one worker, from the first check to the commit
-FEW = 8  # of them while it sends others away
+FEW = 6  # of them while it sends others away
 RELIEF = 0.25  # seconds without anybody sent away, after which it takes MOST again
 
 

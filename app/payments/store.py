@@ -159,6 +159,9 @@ class Store(Protocol):
     def write(self, statements: Sequence[Statement]) -> None:
         """Whatever else is to be written."""
 
+    def add_batch_results(self, batch_id: str, position: int, results: str) -> None:
+        """What became of the items from `position` on, as JSON."""
+
     def add_entry(self, entry: Entry, at: datetime) -> None:
         """One leaf of the journal."""
 

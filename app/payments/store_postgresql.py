@@ -90,6 +90,7 @@ INSERT INTO payment_outbox (id, kind, subject, state, due_at, deferred, created_
 SELECT id, 'dispatch', payment, 'waiting', due, deferred, %s::timestamptz
 FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::bool[]) AS fresh(id, payment, due, deferred)
 """
+_INSERT_BATCH_RESULTS = "INSERT INTO payment_batch_results (batch_id, position, results) VALUES (%s, %s, %s::json)"
 _INSERT_ENTRY = """
 INSERT INTO journal_entries (at, kind, subject, actor, leaf)
 VALUES (%(at)s::timestamptz, %(kind)s, %(subject)s, %(actor)s, %(leaf)s)
@@ -184,6 +185,10 @@ class PostgresqlStore:
         """See Store."""
         for statement, parameters in statements:
             self._put(statement, parameters)
+
+    def add_batch_results(self, batch_id: str, position: int, results: str) -> None:
+        """See Store."""
+        self._put(_INSERT_BATCH_RESULTS, [batch_id, position, results])
 
     def add_entry(self, entry: Entry, at: datetime) -> None:
         """See Store."""

@@ -173,6 +173,13 @@ class SqliteStore:
         for statement, parameters in statements:
             self._cursor.execute(statement, parameters)
 
+    def add_batch_results(self, batch_id: str, position: int, results: str) -> None:
+        """See Store."""
+        self._cursor.execute(
+            "INSERT INTO payment_batch_results (batch_id, position, results) VALUES (?, ?, ?)",
+            (batch_id, position, results),
+        )
+
     def add_entry(self, entry: Entry, at: datetime) -> None:
         """See Store."""
         row = entry.columns(at) | {"at": _moment(at)}
