@@ -24,9 +24,10 @@ _GUNICORNS_OWN = {"server", "connection"}
 _OF_EACH = {"date", "x-request-id", "content-digest", "signature", "signature-input", "ratelimit", "content-length"}
 
 
-@pytest.fixture
-def payer(tmp_path: Path) -> Iterator[Payer]:
-    with platforms_door(tmp_path / "var", f"sqlite:///{tmp_path}/var/yunlian.db", 1) as door:
+@pytest.fixture(scope="module")
+def payer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Payer]:
+    var = tmp_path_factory.mktemp("door") / "var"
+    with platforms_door(var, f"sqlite:///{var}/yunlian.db", 1) as door:
         yield make_payer(door)
 
 
