@@ -10,16 +10,15 @@ from sqlalchemy.orm import Session
 from app.certificates.models import CertificateRecord, CertificateState
 from app.oauth.authorizations import find_standing
 from app.payments import outcomes
+from app.payments.booking import booking_steps, booking_transfers, dispatch_of
 from app.payments.channels import Channel
 from app.payments.instructions import record_step
-from app.payments.ledger import FEE_ACCOUNT, Transfer
 from app.payments.lifecycle import State, verify_step
 from app.payments.messages import Payee, PaymentDocument
-from app.payments.models import LedgerHold, PaymentInstruction, TransferKind
+from app.payments.models import LedgerHold, PaymentInstruction
 from app.payments.parties import NotRoutable, find_bank, find_route, is_here, names_a_bank
 from app.payments.risk_facts import Movement, remember
 from app.payments.store import store_of
-from app.payments.taking import booking_steps, credit_account, dispatch_of, transfer_kind
 from app.routing.documents import parse_document
 from app.routing.service import current_recogniser
 from app.wiring import Services
@@ -50,11 +49,10 @@ def approve(services: Services, session: Session, payment_id: str, *, approver: 
         outcomes.reject(services, session, payment_id, unclear.reason, {"approver": approver})
         return State.REJECTED
     core.release(payment_id)  # the amount was on hold, so it is covered
-    payer, credit = payment.payer_account, credit_account(route.channel, payment.payee_account)
-    transfers = [Transfer(transfer_kind(route.channel), payer, credit, payment.amount_minor, payment_id)]
-    if payment.fee_minor:
-        transfers.append(Transfer(TransferKind.FEE, payer, FEE_ACCOUNT, payment.fee_minor, payment_id))
-    core.post(transfers)
+    payer, payee_account = payment.payer_account, payment.payee_account
+    core.post(
+        booking_transfers(payment_id, route.channel, payer, payee_account, payment.amount_minor, payment.fee_minor)
+    )
     payment.channel, payment.payee_bank_id, payment.clearing_code = route.channel, route.bank_id, route.clearing_code
     payment.reasons = []
     record_step(session, payment, State.ACCEPTED, at, {"approver": approver, "note": note})

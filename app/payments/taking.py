@@ -20,13 +20,13 @@ from app.gateway.problems import InvalidDocument, LimitExceeded
 from app.journal.leaves import Entry
 from app.oauth.authorizations import StandingAuthorization
 from app.payments import approvals
+from app.payments.booking import booking_steps, booking_transfers, dispatch_of
 from app.payments.channels import BEIJING, Channel
 from app.payments.core_banking import CoreBanking
 from app.payments.fees import fee_for
-from app.payments.ledger import FEE_ACCOUNT, Account, Transfer, transit_account
+from app.payments.ledger import Account, Transfer
 from app.payments.lifecycle import MONEY_MOVED, State
 from app.payments.messages import PaymentDocument
-from app.payments.models import TransferKind
 from app.payments.parties import NotRoutable, Route, find_route, is_here
 from app.payments.payee_banks import Found, find_banks
 from app.payments.problems import CalendarMissing
@@ -287,7 +287,7 @@ class Group:
         group_id = new_id()
         self._store.add_instructions([_row(taken, group_id) for taken in kept], self._at)
         booked = [taken for taken in kept if taken.state in MONEY_MOVED]
-        if transfers := [transfer for taken in booked for transfer in booking_transfers(taken)]:
+        if transfers := [transfer for taken in booked for transfer in _transfers(taken)]:
             self._core.post(transfers)
         leaving = [taken for taken in booked if taken.state is State.BOOKED]
         if leaving:
@@ -343,39 +343,17 @@ def movement_of(order: Order, at: datetime, *, first: bool = True) -> Movement:
     )
 
 
-def booking_steps(route: Route) -> list[tuple[State, dict[str, Any]]]:
-    """The steps from accepted on; within the bank the money has arrived when it is booked."""
-    kind = str(transfer_kind(route.channel))
-    steps: list[tuple[State, dict[str, Any]]] = [(State.ROUTED, route.facts()), (State.BOOKED, {"transfer": kind})]
-    return [*steps, (State.SETTLED, {})] if route.channel is Channel.BOOK else steps
-
-
-def booking_transfers(taken: Taken) -> list[Transfer]:
-    """The payment, and its fee where there is one."""
+def _transfers(taken: Taken) -> list[Transfer]:
     assert taken.route is not None  # booked means routed
-    terms, channel = taken.order.terms, taken.route.channel
-    credit = credit_account(channel, terms.payee.account)
-    transfers = [Transfer(transfer_kind(channel), terms.payer_account, credit, terms.amount_minor, taken.payment_id)]
-    if taken.fee_minor:
-        fee = Transfer(TransferKind.FEE, terms.payer_account, FEE_ACCOUNT, taken.fee_minor, taken.payment_id)
-        transfers.append(fee)
-    return transfers
-
-
-def dispatch_of(payment_id: str, route: Route | None, at: datetime) -> tuple[str, datetime, bool]:
-    """The outbox row of a booked instruction: it leaves now, or when its channel opens."""
-    opens_at = route.choice.opens_at if route else None
-    return payment_id, opens_at or at, opens_at is not None
-
-
-def transfer_kind(channel: Channel) -> TransferKind:
-    """What booking an instruction is called in the ledger."""
-    return TransferKind.BOOK if channel is Channel.BOOK else TransferKind.CLEARING
-
-
-def credit_account(channel: Channel, payee_account: str) -> str:
-    """Where the payer's money goes: to the payee, or on its way."""
-    return payee_account if channel is Channel.BOOK else transit_account(channel)
+    terms = taken.order.terms
+    return booking_transfers(
+        taken.payment_id,
+        taken.route.channel,
+        terms.payer_account,
+        terms.payee.account,
+        terms.amount_minor,
+        taken.fee_minor,
+    )
 
 
 def _accounts_of(fresh: Iterable[Taken], resolved: Mapping[str, Found]) -> set[str]:
