@@ -6,9 +6,12 @@ known payees.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from sqlalchemy import Engine, text
 
 _AT_ONCE = 100_000
+_FILLERS = 2
 _COLUMNS = (
     "tenant_id, document, document_sha256, content_jti, application_id, authorization_id, product_x5t_s256, "
     "amount_minor, fee_minor, payer_account, payee_account, payee_name, purpose, clearing_code, payee_bank_id, "
@@ -34,12 +37,6 @@ _STATEMENTS = [
             _COPY,
         ),
         (
-            "INSERT INTO ledger_transfers "
-            "(id, payment_id, kind, debit_account, credit_account, amount_minor, posted_at) "
-            "SELECT fresh || '-book', fresh, 'book', payer_account, payee_account, 1, received_at",
-            _COPY,
-        ),
-        (
             "INSERT INTO risk_payees (tenant_id, account, payments, total_minor, largest_minor) "
             "SELECT tenant_id, n::text, 1, 100, 100",
             _COPY,
@@ -50,19 +47,28 @@ _STATEMENTS = [
             " FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n, "
             "(VALUES ('message-nonce'), ('content-jti')) AS kinds(kind)",
         ),
+        (  # the last, because it locks the two accounts until the commit
+            "INSERT INTO ledger_transfers "
+            "(id, payment_id, kind, debit_account, credit_account, amount_minor, posted_at) "
+            "SELECT fresh || '-book', fresh, 'book', payer_account, payee_account, 1, received_at",
+            _COPY,
+        ),
     )
 ]
+
+
+def _fill_some(engine: Engine, first: int, stored: int) -> None:
+    with engine.begin() as connection:
+        for statement in _STATEMENTS:
+            connection.execute(text(statement), {"first": first, "last": min(first + _AT_ONCE - 1, stored)})
 
 
 def fill(engine: Engine, stored: int) -> None:
     """Add copies until `stored` instructions are there, and let the database look at what it has (PostgreSQL)."""
     with engine.begin() as connection:
         have = int(connection.scalar(text("SELECT count(*) FROM payment_instructions")) or 0)
-    for first in range(have + 1, stored + 1, _AT_ONCE):
-        bounds = {"first": first, "last": min(first + _AT_ONCE - 1, stored)}
-        with engine.begin() as connection:
-            for statement in _STATEMENTS:
-                connection.execute(text(statement), bounds)
+    with ThreadPoolExecutor(_FILLERS) as fillers:
+        list(fillers.map(lambda first: _fill_some(engine, first, stored), range(have + 1, stored + 1, _AT_ONCE)))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
         connection.execute(text("CHECKPOINT"))

@@ -81,6 +81,10 @@ class World:
     payees: list[str]
     clearing_code: str
 
+    def renew_token(self) -> None:
+        """Filling a database takes longer than a token is good for."""
+        self.token = self.parties.token(authorization=self.parties.authorization)
+
 
 def found_world(folder: Path, database_url: str) -> World:
     environment = prepare_environment(
