@@ -2,7 +2,7 @@
 
 Who comes to a worker that is behind would wait longer than a client cares to, and make all others wait as well. And
 sending away costs time too, about a quarter of a payment each: a worker that has to do it takes fewer in hand, so that
-it stays ahead of all who come (docs/decisions/0028-gevent-and-group-commit.md).
+it stays ahead of all who come (docs/decisions/0028-payments-share-a-commit-under-gevent.md).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 from app.routing.areas import AreaFinding, Gazetteer, Place
 from app.routing.banks import BankFinding, BankLexicon
@@ -179,6 +180,11 @@ class Reader:
             whole = Reading(context, read_core(rest), by_context=bool(context))  # 朝阳 may be the branch, not the city
             readings.append(whole)
         return TextReading(banks, areas, rest, tuple(readings), spoken, context)
+
+    @cached_property
+    def nothing(self) -> TextReading:
+        """The reading of an empty text."""
+        return self.read("")
 
     def read_by_sound(self, text: TextReading) -> Reading | None:
         """With a place that only sounds like what is written: 苏洲 for 苏州."""

@@ -90,7 +90,9 @@ class Recogniser:
         return self._from_code(code, asked)
 
     def _ask(self, text: str, query: RoutingQuery) -> _Asked:
-        reading = self.directory.reader.read(text, self._context(query))
+        reader = self.directory.reader
+        # Whoever gives a code alone says nothing that could be read; where the payee is does not matter then.
+        reading = reader.read(text, self._context(query)) if text else reader.nothing
         account_bank = find_bank_of_account(query.account) if query.account else None
         by_account = not reading.banks.named and not reading.banks.unknown_bank and account_bank is not None
         if by_account and account_bank is not None:
