@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any, NoReturn
 
 from pydantic_core import to_json
@@ -38,14 +39,17 @@ def compact(value: object) -> str:
     return to_json(value).decode()
 
 
-def canonical(document: dict[str, Any]) -> bytes:
+def canonical(document: dict[str, Any], *, any_numbers: bool = False) -> bytes:
     """The one text of a document: RFC 8785, for documents whose numbers are integers of at most 53 bits.
+
+    With `any_numbers` others are written as they were read, for whoever looks at each part of the document by itself
+    and refuses the part.
 
     Two documents are the same document exactly where these octets are equal. Raises InvalidJson for fractions,
     for integers that other languages would round, for lone surrogates and for nesting deeper than 32.
     """
     try:
-        return compact(_ordered(document, 0)).encode()
+        return compact(_ordered(document, 0, any_numbers)).encode()
     except _Faulty as fault:
         raise InvalidJson(fault.reason, "".join(f"/{_escape(str(part))}" for part in reversed(fault.place))) from None
 
@@ -58,25 +62,27 @@ class _Faulty(Exception):
         self.place: list[str | int] = []
 
 
-def _ordered(value: Any, depth: int) -> Any:
+def _ordered(value: Any, depth: int, any_numbers: bool) -> Any:
     kind = type(value)
     if kind is str:
         return value if value.isascii() else _text(value)
     if value is None or kind is bool or (kind is int and -_INTEGERS < value < _INTEGERS):
         return value
     if depth > _TOO_DEEP:
-        raise _Faulty("nested too deeply")
+        raise _Faulty("nested-too-deeply")
     if kind is dict:
         names = sorted(value) if all(map(str.isascii, value)) else sorted(value, key=_utf_16)
-        return {name: _member(value, name, depth) for name in names}
+        return {name: _member(value, name, depth, any_numbers) for name in names}
     if kind is list:
-        return [_member(value, index, depth) for index in range(len(value))]
-    raise _Faulty("not an integer of at most 53 bits")
+        return [_member(value, index, depth, any_numbers) for index in range(len(value))]
+    if any_numbers and (kind is int or isfinite(value)):
+        return value
+    raise _Faulty("not-an-integer" if kind is float else "too-large")
 
 
-def _member(value: Any, name: Any, depth: int) -> Any:
+def _member(value: Any, name: Any, depth: int, any_numbers: bool) -> Any:
     try:
-        return _ordered(value[name], depth + 1)
+        return _ordered(value[name], depth + 1, any_numbers)
     except _Faulty as fault:
         fault.place.append(name)
         raise
@@ -91,7 +97,7 @@ def _text(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise _Faulty("a lone surrogate is not a character") from None
+        raise _Faulty("not-a-character") from None
     return value
 
 

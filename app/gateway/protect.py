@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import wraps
 from typing import Any
 from urllib.parse import quote
@@ -34,21 +34,24 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What a view demands: a scope, and whether an enterprise's content is the second identity; and how many octets it
-    takes at most."""
+    """What a view demands: a scope, and whether an enterprise's content is the second identity; how many octets it
+    takes at most, and whether it looks at the document's numbers itself."""
 
     scope: str
     content: bool
     max_body: int = MAX_BODY
+    any_numbers: bool = False
 
 
 def protected(
-    *, scope: str, content: bool = True, max_body: int = MAX_BODY
+    *, scope: str, content: bool = True, max_body: int = MAX_BODY, any_numbers: bool = False
 ) -> Callable[[Callable[..., GatewayAnswer]], Callable[..., Response]]:
     """Let only verified requests reach the view, as its argument `verified`, and make its answer a response.
 
-    `content=False` is for what concerns no enterprise: the platform's signature alone.
+    `content=False` is for what concerns no enterprise: the platform's signature alone. Without `any_numbers` a document
+    with a number that is no integer of 53 bits is refused as a whole.
     """
+    protection = Protection(scope, content, max_body, any_numbers)
 
     def decorate(view: Callable[..., GatewayAnswer]) -> Callable[..., Response]:
         @wraps(view)
@@ -57,7 +60,7 @@ def protected(
             attempt = g.gateway_attempt = Attempt(g.request_id)
             try:
                 incoming = read_request(services, max_body)
-                verified = verify_request(services, attempt, incoming, scope=scope, content=content, max_body=max_body)
+                verified = verify_request(services, attempt, incoming, **asdict(protection))
             except Problem as refusal:
                 attempt.refusal = refusal
                 record_refusal(services, attempt, refusal, str(request.url_rule))
@@ -65,7 +68,7 @@ def protected(
             answer = view(verified=verified, **path)
             return make_response(services, answer, verified.product_x5t_s256)
 
-        setattr(guarded, _ATTRIBUTE, Protection(scope, content, max_body))
+        setattr(guarded, _ATTRIBUTE, protection)
         return guarded
 
     return decorate

@@ -81,6 +81,7 @@ def verify_request(
     scope: str,
     content: bool,
     max_body: int = MAX_BODY,
+    any_numbers: bool = False,
 ) -> VerifiedRequest:
     """Check a request in the order of protocol.md. Raises the Problem of the first check that fails."""
     # 1. Size and form.
@@ -111,7 +112,7 @@ def verify_request(
     # 12. The standing authorization: this platform, enterprise, product, custody; amounts are the endpoint's.
     authorization = verify_authorization(services, token, certificate) if certificate is not None else None
     # 13. The document.
-    document = canonical_document(signed, incoming)
+    document = canonical_document(signed, incoming, any_numbers=any_numbers)
     return VerifiedRequest(
         request_id=attempt.request_id,
         client_id=token.client_id,
@@ -258,10 +259,10 @@ def verify_authorization(
     return authorization
 
 
-def canonical_document(signed: SignedContent | None, incoming: IncomingRequest) -> bytes:
+def canonical_document(signed: SignedContent | None, incoming: IncomingRequest, *, any_numbers: bool = False) -> bytes:
     try:
         if signed is not None:
-            return canonical(dict(signed.document))
-        return canonical(parse_object(incoming.body)) if incoming.body else b""
+            return canonical(dict(signed.document), any_numbers=any_numbers)
+        return canonical(parse_object(incoming.body), any_numbers=any_numbers) if incoming.body else b""
     except InvalidJson as exc:
         raise InvalidDocument("1 fault", faults=(Fault(exc.pointer, exc.reason),)) from exc

@@ -38,8 +38,12 @@ class CoreBanking(Protocol):
     def is_holder(self, account: Account, name: str) -> bool:
         """Payee name check (户名校验): whether the account is in this name."""
 
-    def post(self, transfers: Sequence[Transfer]) -> None:
-        """Book all of them or none; the caller has locked the accounts and seen that they are covered."""
+    def post(self, transfers: Sequence[Transfer], at: datetime) -> None:
+        """Book all of them or none; the caller has locked the accounts and seen that they are covered.
+
+        `at` is a moment since then: of two that wait for one account the later one to get it has the later moment, so
+        that nothing comes to stand behind what a statement has told already.
+        """
 
     def hold(self, payment_id: str, account: str, amount_minor: int) -> None:
         """Put an amount aside for a payment that waits."""
@@ -76,9 +80,9 @@ class EmbeddedCore:
         """See CoreBanking."""
         return same_name(account.name, name)
 
-    def post(self, transfers: Sequence[Transfer]) -> None:
+    def post(self, transfers: Sequence[Transfer], at: datetime) -> None:
         """See CoreBanking."""
-        store_of(self._session).add_transfers(transfers, self._at)
+        store_of(self._session).add_transfers(transfers, at)
 
     def hold(self, payment_id: str, account: str, amount_minor: int) -> None:
         """See CoreBanking."""

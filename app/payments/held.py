@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,7 +17,9 @@ from app.payments.lifecycle import State, verify_step
 from app.payments.messages import Payee, PaymentDocument
 from app.payments.models import LedgerHold, PaymentInstruction
 from app.payments.parties import NotRoutable, find_bank, find_route, is_here, names_a_bank
-from app.payments.risk_facts import Movement, remember
+from app.payments.risk import blocked_payee
+from app.payments.risk_facts import NOTHING, Movement, RiskFacts, remember
+from app.payments.risk_lists import policy_in_force
 from app.payments.store import store_of
 from app.routing.documents import parse_document
 from app.routing.service import current_recogniser
@@ -30,13 +32,17 @@ LONGEST = timedelta(hours=24)
 def approve(services: Services, session: Session, payment_id: str, *, approver: str, note: str = "") -> State:
     """Let a held instruction go on: booked, settled or rejected, which is returned.
 
-    The authorization and the certificate that signed must still be good, and the payee is looked up again. Raises
+    The authorization and the certificate that signed must still be good, the payee is looked up again and must not be
+    on the block list now; what else risk control said is what the approver has decided upon. Raises
     NotFound, StepNotAllowed (decided before); CalendarMissing, DirectoryMissing to try again later.
     """
     payment, at = outcomes.lock(session, payment_id), services.clock()
     verify_step(payment.state, State.ACCEPTED)
     if not still_authorized(services, session, payment):
         outcomes.reject(services, session, payment_id, "authorization-ended", {"approver": approver})
+        return State.REJECTED
+    if blocked_payee(_facts(payment, at), policy_in_force(services, session.connection())) is not None:
+        outcomes.reject(services, session, payment_id, "risk-blocked-payee", {"approver": approver})
         return State.REJECTED
     core, payee = services.core_banking(session, at), _payee(payment)
     try:
@@ -51,7 +57,8 @@ def approve(services: Services, session: Session, payment_id: str, *, approver: 
     core.release(payment_id)  # the amount was on hold, so it is covered
     payer, payee_account = payment.payer_account, payment.payee_account
     core.post(
-        booking_transfers(payment_id, route.channel, payer, payee_account, payment.amount_minor, payment.fee_minor)
+        booking_transfers(payment_id, route.channel, payer, payee_account, payment.amount_minor, payment.fee_minor),
+        services.clock(),
     )
     payment.channel, payment.payee_bank_id, payment.clearing_code = route.channel, route.bank_id, route.clearing_code
     payment.reasons = []
@@ -102,6 +109,20 @@ def still_authorized(services: Services, session: Session, payment: PaymentInstr
 def _payee(payment: PaymentInstruction) -> Payee:
     """As the enterprise named it, so that the bank is looked up by the enterprise's own words again."""
     return parse_document(payment.document or b"", PaymentDocument).payee
+
+
+def _facts(payment: PaymentInstruction, at: datetime) -> RiskFacts:
+    return RiskFacts(
+        amount_minor=payment.amount_minor,
+        payer_account=payment.payer_account,
+        payee_account=payment.payee_account,
+        payee_name=payment.payee_name,
+        custody="",
+        at=at,
+        payee=NOTHING,
+        payer=NOTHING,
+        application=NOTHING,
+    )
 
 
 def _movement(payment: PaymentInstruction) -> Movement:

@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 
 from app.payments import outbox, outcomes
 from app.payments.channel_models import InboundMessage, OutboxItem, OutboxKind, OutboxState
+from app.payments.channels import Channel
+from app.payments.instructions import Standing
 from app.payments.iso20022.errors import MessageRefused
 from app.payments.iso20022.messages import parse_message
 from app.payments.iso20022.values import NOT_RECEIVED, Message, PaymentReturns, Status, StatusReport
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 300
 MOST_ROUNDS = 100
+_NEVER_SENT = frozenset({State.RECEIVED, State.HELD, State.ACCEPTED, State.ROUTED, State.BOOKED, State.CANCELLED})
 log = logging.getLogger(__name__)
 
 
@@ -97,19 +100,23 @@ def _receive(services: Services, session: Session, messages: Sequence[tuple[Mess
                 returned[transfer.reference] = transfer.amount_minor
         else:
             raise _Unfit("a message that the clearing does not send to a bank")
-    _verify_returned(session, returned)
-    outcomes.apply(services, session, reports)
+    locked = outcomes.lock_all(session, {report.payment_id for report in reports})
+    for report in reports:
+        _verify_sent(locked[report.payment_id], report)
+    if any(locked[reference].amount_minor != amount for reference, amount in returned.items()):
+        raise _Unfit("a return of another amount than was paid")
+    outcomes.apply(services, session, reports, locked)
     for reference, question in never_came:
         _send_again(services, session, reference, question)
     return new
 
 
-def _verify_returned(session: Session, returned: Mapping[str, int]) -> None:
-    """What comes back is what was paid. Raises _Unfit."""
-    if returned:
-        payments = outcomes.lock_all(session, returned.keys())
-        if any(payments[reference].amount_minor != amount for reference, amount in returned.items()):
-            raise _Unfit("a return of another amount than was paid")
+def _verify_sent(payment: Standing, report: Report) -> None:
+    """The clearing can only know what was sent to it, which is recorded before it is sent. Raises _Unfit."""
+    if payment.channel in {None, Channel.BOOK}:
+        raise _Unfit("about an instruction that goes through no clearing")
+    if payment.state in _NEVER_SENT:
+        raise _Unfit(f"{report.state} there, {payment.state} here and never sent")
 
 
 def _send_again(services: Services, session: Session, reference: str, question: str) -> None:

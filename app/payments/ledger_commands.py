@@ -21,11 +21,12 @@ from app.wiring import current_services
 )
 @with_appcontext
 def reconcile_command(days: tuple[datetime, ...]) -> None:
-    """Compare ledger, instructions, closings and channel files (of yesterday); ends with status 1 where they differ."""
+    """Compare ledger, instructions, closings and channel files (of yesterday); ends with status 1 where they differ, or
+    where a file of the week before is still not here."""
     services = current_services()
-    yesterday = services.clock().astimezone(BEIJING).date() - timedelta(days=1)
+    today = services.clock().astimezone(BEIJING).date()
     with services.reading() as session:
-        found = reconcile(session, tuple(day.date() for day in days) or (yesterday,))
+        found = reconcile(session, tuple(day.date() for day in days) or (today - timedelta(days=1),), today)
     click.echo(f"{found.instructions} instructions, {found.transfers} transfers, {found.files} days of channel files")
     for fault in found.faults:
         click.echo(fault)

@@ -19,6 +19,7 @@ MAX_AMOUNT = 100_000_000_000_00  # one hundred billion yuan in fen; larger is a 
 MAX_ITEMS = 10_000
 _REMEMBERED = 4096
 _DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
+_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)  # so that there is a day before and after each
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
 
 
@@ -67,9 +68,12 @@ def _day(value: object) -> date:
     if not isinstance(value, str) or not _DAY.match(value):
         raise PydanticCustomError("not-a-date", "ISO 8601")
     try:
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except ValueError as exc:
         raise PydanticCustomError("not-a-date", "ISO 8601") from exc
+    if not _FIRST_DAY <= day <= _LAST_DAY:
+        raise PydanticCustomError("not-a-date", "a day of this service's life")
+    return day
 
 
 PlainText = Annotated[str, AfterValidator(_plain_text)]

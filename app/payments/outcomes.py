@@ -197,7 +197,7 @@ class _Round:
         self._write_steps()
         if self._transfers:
             self._core.lock({transfer.credit_account for transfer in self._transfers})
-            self._core.post(self._transfers)
+            self._core.post(self._transfers, self._services.clock())
         for (authorization_id, day), amount in sorted(self._unused.items()):
             used = update(DailyUse).where(DailyUse.authorization_id == authorization_id, DailyUse.day == day)
             self._session.execute(used.values(used_minor=DailyUse.used_minor - amount))

@@ -19,7 +19,7 @@ from app.payments.iso20022.errors import MessageRefused
 from app.payments.iso20022.messages import to_xml
 from app.payments.iso20022.values import CreditTransfer, CreditTransfers
 from app.payments.lifecycle import State
-from app.payments.models import LedgerAccount, PaymentInstruction
+from app.payments.models import PaymentInstruction
 from app.payments.outcomes import Report
 from app.routing.banks import BANKS_BY_ID
 
@@ -56,15 +56,19 @@ def pack(services: Services, claimed: Sequence[OutboxItem], now: datetime) -> Pa
     by_channel: dict[Channel, list[tuple[OutboxItem, CreditTransfer]]] = defaultdict(list)
     with services.reading() as session:
         payments = _load(session, claimed)
-        names = _payer_names(session, {payment.payer_account for payment in payments.values()})
+        core = services.core_banking(session, now)
+        payers = core.find({payment.payer_account for payment in payments.values()})
         sender = _bank_name(services.settings.home_bank)
         for item in claimed:
             payment = payments[item.subject]
             if item.deferred and not still_authorized(services, session, payment):
                 packed.refused.append(Report(payment.id, State.REJECTED, "authorization-ended"))
             elif payment.channel is not None:
-                transfer = _transfer(payment, names[payment.payer_account], sender)
-                by_channel[Channel(payment.channel)].append((item, transfer))
+                payer = payers.get(payment.payer_account)
+                if payer is None:
+                    packed.refused.append(Report(payment.id, State.REJECTED, "account-closed"))
+                    continue
+                by_channel[Channel(payment.channel)].append((item, _transfer(payment, payer.name, sender)))
     parameters = parameters_on(now.astimezone(BEIJING).date())
     for channel, rows in by_channel.items():
         for group in _groups(rows, parameters.most_in_message(channel)):
@@ -123,11 +127,6 @@ def _load(session: Session, claimed: Sequence[OutboxItem]) -> dict[str, PaymentI
     chosen = select(PaymentInstruction).where(PaymentInstruction.id.in_(subjects))
     columns = (getattr(PaymentInstruction, name) for name in _READ)
     return {payment.id: payment for payment in session.scalars(chosen.options(load_only(*columns)))}
-
-
-def _payer_names(session: Session, numbers: set[str]) -> dict[str, str]:
-    rows = session.execute(select(LedgerAccount.number, LedgerAccount.name).where(LedgerAccount.number.in_(numbers)))
-    return {row.number: row.name for row in rows}
 
 
 def _transfer(payment: PaymentInstruction, payer_name: str, sender: str) -> CreditTransfer:

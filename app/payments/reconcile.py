@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -29,6 +29,7 @@ _OUT = frozenset({TransferKind.CLEARING})
 _BACK = _OUT | {TransferKind.REVERSAL}
 _THERE = _OUT | {TransferKind.SETTLEMENT}
 _FEES = frozenset({TransferKind.FEE, TransferKind.FEE_REFUND})
+_BY_CLEARING = (TransferKind.SETTLEMENT, TransferKind.RETURN)
 _MIDNIGHT = timedelta(hours=1)  # so near to it the two sides may name different days
 _FACTS = (
     PaymentInstruction.id,
@@ -70,8 +71,9 @@ class _Facts:
     channel: str | None
 
 
-def reconcile(session: Session, days: tuple[date, ...] = ()) -> Reconciliation:
-    """Compare everything with everything, and with the channels' files of `days` (Beijing)."""
+def reconcile(session: Session, days: tuple[date, ...] = (), today: date | None = None) -> Reconciliation:
+    """Compare everything with everything, and with the channels' files of `days` (Beijing). With `today` a file that
+    should have come long ago is a fault."""
     faults: list[str] = []
     report = inspect_ledger(session)
     faults += [
@@ -85,6 +87,8 @@ def reconcile(session: Session, days: tuple[date, ...] = ()) -> Reconciliation:
         faults.append(f"{names} names for {counted[0]} instructions")
     faults += verify_closings(session)
     files = sum(_compare_file(session, day, faults) for day in days)
+    if today is not None:
+        faults += _late_files(session, today)
     return Reconciliation(*counted, files, tuple(faults[:MAX_FAULTS]))
 
 
@@ -137,6 +141,9 @@ def _compare_file(session: Session, day: date, faults: list[str]) -> bool:
     if lines is None:
         return False
     payments = _named_in(session, lines)
+    for (payment_id, returned), count in Counter((line.payment_id, line.returned) for line in lines).items():
+        if count > 1:
+            faults.append(f"{day}: {payment_id} {'returned' if returned else 'settled'} {count} times there")
     for line in lines:
         payment = payments.get(line.payment_id)
         where = f"{line.channel.value} of {day}: {line.payment_id}"
@@ -148,10 +155,26 @@ def _compare_file(session: Session, day: date, faults: list[str]) -> bool:
             faults.append(f"{where}: another amount or channel")
         if payment.state not in agreed:
             faults.append(f"{where}: {'returned' if line.returned else 'settled'} there, {payment.state} here")
-    settled = {line.payment_id for line in lines if not line.returned}
-    for payment_id in _settled_here(session, day) - settled:
-        faults.append(f"{day}: {payment_id} settled here and in no file")
+    before = channel_files.entries(session, day - timedelta(days=1))
+    for kind, word in ((TransferKind.SETTLEMENT, "settled"), (TransferKind.RETURN, "returned")):
+        is_return = kind is TransferKind.RETURN
+        there = {line.payment_id for line in lines if line.returned is is_return}
+        there_before = {line.payment_id for line in before or () if line.returned is is_return}
+        for payment_id, posted_at in _done_here(session, day, kind):
+            is_near_midnight = posted_at < end_of(day - timedelta(days=1)) + _MIDNIGHT
+            if is_near_midnight and (before is None or payment_id in there_before):
+                continue
+            if payment_id not in there:
+                faults.append(f"{day}: {payment_id} {word} here and in no file")
     return True
+
+
+def _late_files(session: Session, today: date) -> Iterator[str]:
+    """Days before yesterday on which something was settled, and whose files are still not here."""
+    for back in range(2, channel_files.DAYS_BACK + 1):
+        day = today - timedelta(days=back)
+        if channel_files.entries(session, day) is None and any(True for _ in _done_here(session, day, *_BY_CLEARING)):
+            yield f"{day}: something was settled, and a channel's file is not here"
 
 
 def _named_in(session: Session, lines: Sequence[ChannelLine]) -> dict[str, _Facts]:
@@ -163,14 +186,17 @@ def _named_in(session: Session, lines: Sequence[ChannelLine]) -> dict[str, _Fact
     return found
 
 
-def _settled_here(session: Session, day: date) -> set[str]:
-    """What was settled with another bank on a day, but for what the other side may have dated otherwise at midnight."""
-    settled = select(LedgerTransfer.payment_id).where(
-        LedgerTransfer.kind == TransferKind.SETTLEMENT,
-        LedgerTransfer.posted_at >= end_of(day - timedelta(days=1)) + _MIDNIGHT,
+def _done_here(session: Session, day: date, *kinds: TransferKind) -> Iterator[tuple[str, datetime]]:
+    """What was posted of these kinds from an hour before a day to an hour before its end: of those near midnight the
+    other side may name either day, and the days together leave nothing out."""
+    done = select(LedgerTransfer.payment_id, LedgerTransfer.posted_at).where(
+        LedgerTransfer.kind.in_(kinds),
+        LedgerTransfer.posted_at >= end_of(day - timedelta(days=1)) - _MIDNIGHT,
         LedgerTransfer.posted_at < end_of(day) - _MIDNIGHT,
     )
-    return {payment_id for payment_id in session.scalars(settled) if payment_id is not None}
+    for payment_id, posted_at in session.execute(done.order_by(LedgerTransfer.posted_at, LedgerTransfer.id)):
+        if payment_id is not None:
+            yield payment_id, posted_at
 
 
 def _instructions(session: Session) -> Iterator[_Facts]:

@@ -58,7 +58,7 @@ def account_statement(verified: VerifiedRequest) -> GatewayAnswer:
 
 
 @blueprint.post("/batches")
-@protected(scope="payments", content=True, max_body=MAX_BATCH_REQUEST)
+@protected(scope="payments", content=True, max_body=MAX_BATCH_REQUEST, any_numbers=True)
 def pay_batch(verified: VerifiedRequest) -> GatewayAnswer:
     """Up to 10,000 payments or wages; each item has its own result."""
     services = current_services()

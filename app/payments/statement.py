@@ -107,9 +107,10 @@ def _read_cursor(cursor: str) -> tuple[datetime, str]:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
         moment, _, name = text.partition(" ")
         at = datetime.fromisoformat(moment)
-        if at.tzinfo is None or not name:
+        if at.tzinfo is None or not name.isprintable() or not name:
             raise ValueError("not a cursor")
-    except (ValueError, binascii.Error) as exc:
+        at = at.astimezone(UTC)
+    except (ValueError, OverflowError, binascii.Error) as exc:
         raise InvalidDocument("1 fault", faults=(Fault("/cursor", "wrong-form"),)) from exc
     return at, name
 

@@ -175,6 +175,7 @@ class Group:
         fresh = [each for each in self._firsts.values() if each.payment_id in opened.free]
         if not self._core.is_embedded:
             accounts = self._core.lock(_accounts_of(fresh, self._resolved))
+        posted_at = self._services.clock()  # the accounts are locked
         outcomes = self._compare_names(opened.free)
         for taken in fresh:
             if faults := _faults(taken.order, accounts, self._at):
@@ -189,7 +190,7 @@ class Group:
         kept = self._standing(passed)
         moved = {taken.payment_id for taken in kept if taken.state in MONEY_MOVED}
         with self._store.writing():
-            self._write(kept)
+            self._write(kept, posted_at)
             booked = [each for taken, each in zip(passed, movements, strict=True) if taken.payment_id in moved]
             self._store.write(keeping(movements, booked, self._dialect))
             if given_back := [taken.claim for taken in fresh if taken.payment_id in self._refused]:
@@ -279,7 +280,7 @@ class Group:
             if taken.state not in _COUNTED:  # what is not paid uses nothing of the day's limit
                 self._used[self._use(taken)] -= terms.amount_minor
 
-    def _write(self, kept: Sequence[Taken]) -> None:
+    def _write(self, kept: Sequence[Taken], posted_at: datetime) -> None:
         if self._used:
             self._store.set_use(self._used)
         if not kept:
@@ -288,7 +289,7 @@ class Group:
         self._store.add_instructions([_row(taken, group_id) for taken in kept], self._at)
         booked = [taken for taken in kept if taken.state in MONEY_MOVED]
         if transfers := [transfer for taken in booked for transfer in _transfers(taken)]:
-            self._core.post(transfers)
+            self._core.post(transfers, posted_at)
         leaving = [taken for taken in booked if taken.state is State.BOOKED]
         if leaving:
             rows = [dispatch_of(taken.payment_id, taken.route, self._at) for taken in leaving]

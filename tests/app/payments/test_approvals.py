@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.identity.models import Account, Role, Tenant
 from app.identity.problems import InvalidCredentials
-from app.payments import approvals, second_approver
+from app.payments import approvals, risk_lists, second_approver
 from app.payments.approvals import LONGEST
 from app.payments.lifecycle import State
 from app.payments.models import DailyUse
@@ -77,6 +77,17 @@ def test_whoever_granted_the_authorization_may_refuse_and_not_approve(office: Of
     assert office.decide(office.granter, approve=False) is State.REJECTED
     assert balance(office.bank, PAYER) == OPENING
     assert office.bank.status(instruction_id="P-1").body["reasons"] == ["hold-refused"]
+
+
+def test_whom_the_bank_has_blocked_meanwhile_nobody_is_paid(
+    office: Office, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with services.transaction() as session:
+        add(services, session, "block", SUPPLIER, "a fraud, as we know now", "test")
+    monkeypatch.setattr(risk_lists, "_MAX_AGE", 0.0)  # seconds for which a list that was read is good
+    assert office.decide(office.colleague, approve=True) is State.REJECTED
+    assert office.bank.status(instruction_id="P-1").body["reasons"] == ["risk-blocked-payee"]
+    assert (balance(office.bank, PAYER), balance(office.bank, SUPPLIER)) == (OPENING, OPENING)
 
 
 def test_what_is_not_paid_after_all_uses_nothing_of_the_days_limit(office: Office, services: Services) -> None:

@@ -1,5 +1,7 @@
 """Statements, balances, cancelling, daily closings and the reconciliation."""
 
+import base64
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from app.gateway.problems import InvalidDocument
 from app.payments import outcomes, service
 from app.payments.closings import GRACE, close_days, end_of, verify_closings
-from app.payments.ledger import Transfer, balance_of, post
+from app.payments.ledger import FUNDING_ACCOUNT, Transfer, balance_of, post
 from app.payments.lifecycle import State, StepNotAllowed
 from app.payments.models import TransferKind
 from app.payments.partitions import make_partitions
@@ -62,6 +64,53 @@ def test_pages_of_a_statement_follow_each_other(bank: Bank, clock: Any) -> None:
     assert (entry["instruction_id"], entry["counter_account"]) == ("P-9", SUPPLIER)
     assert read(bank, from_date="2027-01-01")["entries"] == []
     assert len(read(bank, to_date="2026-11-22")["entries"]) == 7
+
+
+def test_what_waits_for_an_account_comes_to_stand_behind_what_it_waited_for(
+    bank: Bank, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or whoever reads on from where a statement ended would never see it."""
+    services, is_on_its_way = bank.services, threading.Event()
+
+    def watched() -> datetime:
+        if threading.current_thread() is waiting:
+            is_on_its_way.set()
+        return datetime.fromisoformat(clock().isoformat())
+
+    waiting = threading.Thread(target=lambda: bank.pay(payment(instruction_id="P-waits", amount_minor=7)))
+    monkeypatch.setitem(services.__dict__, "clock", watched)
+    with services.transaction() as session:
+        core = services.core_banking(session, clock())
+        core.lock({PAYER})
+        session.execute(text("UPDATE ledger_accounts SET name = name WHERE number = :payer"), {"payer": PAYER})
+        waiting.start()
+        assert is_on_its_way.wait(30)
+        clock.advance(timedelta(seconds=1))
+        core.post([Transfer(TransferKind.OPENING, FUNDING_ACCOUNT, PAYER, 5)], clock())
+        clock.advance(timedelta(seconds=1))
+    told = read(bank, limit=2)
+    waiting.join()
+    seen = told["entries"] + read(bank, cursor=told["end_cursor"])["entries"]
+    assert [entry["amount_minor"] for entry in seen] == [OPENING, 5, -7]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "3000-01-01", "9999-12-31"])
+def test_a_statement_begins_and_ends_within_the_calendar(bank: Bank, day: str) -> None:
+    for name in ("from_date", "to_date"):
+        with pytest.raises(InvalidDocument) as raised:
+            read(bank, **{name: day})
+        assert [(fault.pointer, fault.reason) for fault in raised.value.faults] == [(f"/{name}", "not-a-date")]
+
+
+@pytest.mark.parametrize(
+    "text_of_cursor",
+    ["9999-12-31T23:59:59-14:00 x", "0001-01-01T00:00:00+14:00 x", "2026-11-22T04:00:00+00:00 \0", "x y", ""],
+)
+def test_a_cursor_that_somebody_made_is_refused(bank: Bank, text_of_cursor: str) -> None:
+    cursor = base64.urlsafe_b64encode(text_of_cursor.encode()).decode().rstrip("=") or "A"
+    with pytest.raises(InvalidDocument) as raised:
+        read(bank, cursor=cursor)
+    assert [(fault.pointer, fault.reason) for fault in raised.value.faults] == [("/cursor", "wrong-form")]
 
 
 def test_a_statement_is_of_ones_own_account_and_its_cursor_is_of_ours(bank: Bank) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ class OtherCore:
     def is_holder(self, account: Account, name: str) -> bool:
         return account.name == name
 
-    def post(self, transfers: Sequence[Transfer]) -> None:
+    def post(self, transfers: Sequence[Transfer], at: datetime) -> None:
         self.posted.extend(transfers)
 
     def hold(self, payment_id: str, account: str, amount_minor: int) -> None:

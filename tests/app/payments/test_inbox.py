@@ -18,9 +18,10 @@ from app.payments.iso20022.values import (
     StatusReport,
     TransferStatus,
 )
+from app.payments.ledger import balance_of
 from tests.app.payments.iso20022.examples import DAY, NOW, TRANSFERS
 from tests.app.payments.test_jobs import Connection, balances, send, state
-from tests.app.payments.world import OPENING, Bank
+from tests.app.payments.world import OPENING, PAYER, Bank, payment
 
 
 @pytest.fixture
@@ -95,3 +96,24 @@ def test_not_received_counts_only_as_the_answer_to_the_latest_question(routed_ba
     with routed_bank.services.reading() as session:
         assert session.scalars(select(OutboxItem.state)).one() == OutboxState.SENT
     assert state(routed_bank)[0] == "dispatched"
+
+
+def test_word_about_what_was_never_sent_changes_nothing_and_is_kept(routed_bank: Bank) -> None:
+    send(routed_bank, amount_minor=100)
+    with routed_bank.services.reading() as session:
+        [reference] = session.scalars(select(OutboxItem.subject))
+    for number, status in enumerate((Status.SETTLED, Status.REJECTED)):
+        assert inbox.receive(routed_bank.services, [report(reference, status, "AC01", f"S-{number}")]) == 1
+    assert state(routed_bank)[0] == "booked"
+    assert len(faults(routed_bank)) == 2
+    assert dispatch.send_due(routed_bank.services, Connection(routed_bank)) == 1
+
+
+def test_a_payment_within_the_bank_cannot_be_returned_by_the_clearing(routed_bank: Bank) -> None:
+    reference = routed_bank.pay(payment()).body["bank_reference"]
+    back = to_xml(PaymentReturns("R-1", NOW, "ibps", DAY, (ReturnedTransfer(reference, 123_45, "AC04"),)))
+    assert inbox.receive(routed_bank.services, [back]) == 1
+    [fault] = faults(routed_bank)
+    assert "no clearing" in fault
+    with routed_bank.services.reading() as session:
+        assert balance_of(session, PAYER) == OPENING - 123_45

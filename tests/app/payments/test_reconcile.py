@@ -8,8 +8,10 @@ from datetime import date, timedelta
 from functools import partial
 
 import pytest
+from sqlalchemy import delete
 
 from app.payments import channel_files, outcomes, taking
+from app.payments.channel_models import ChannelFile
 from app.payments.channels import BEIJING, Channel
 from app.payments.fees import FeeSchedule, fee_for
 from app.payments.iso20022.messages import to_xml
@@ -26,14 +28,14 @@ NOBODY = "0" * 26
 
 
 class Files(Connection):
-    """A clearing whose end-of-day file of IBPS is what the test says."""
+    """A clearing whose end-of-day file of IBPS, of one day or of all, is what the test says."""
 
-    def __init__(self, bank: Bank, entries: Sequence[StatementEntry]) -> None:
+    def __init__(self, bank: Bank, entries: Sequence[StatementEntry], day: date | None = None) -> None:
         super().__init__(bank)
-        self._clock, self._entries = bank.services.clock, tuple(entries)
+        self._clock, self._entries, self._day = bank.services.clock, tuple(entries), day
 
     def statement(self, channel: str, day: date) -> bytes | None:
-        entries = self._entries if channel == Channel.IBPS.value else ()
+        entries = self._entries if channel == Channel.IBPS.value and day == (self._day or day) else ()
         return to_xml(ChannelStatement(f"EOD-{channel}", self._clock(), channel, day, entries))
 
 
@@ -67,7 +69,9 @@ def test_a_line_that_differs_is_named(
     routed_bank: Bank, clock: FakeClock, amount: int, returned: bool, fault: str
 ) -> None:
     reference = settle(routed_bank)
-    lines = [StatementEntry(reference, 100, False), StatementEntry(reference, amount, returned)]
+    lines = [StatementEntry(reference, amount, returned)]
+    if returned:
+        lines.append(StatementEntry(reference, 100, False))
     [found] = faults_by_file(routed_bank, clock, *lines)
     assert found.endswith(f"{reference}: {fault}")
 
@@ -79,6 +83,49 @@ def test_what_only_one_side_has_is_named(routed_bank: Bank, clock: FakeClock) ->
         f"{NOBODY}: unknown here",
         f"{reference} settled here and in no file",
     ]
+
+
+def test_what_a_file_says_twice_is_named(routed_bank: Bank, clock: FakeClock) -> None:
+    reference = settle(routed_bank)
+    [found] = faults_by_file(routed_bank, clock, *[StatementEntry(reference, 100, False)] * 2)
+    assert found.endswith(f"{reference} settled 2 times there")
+
+
+def test_what_came_back_here_and_not_there_is_named(routed_bank: Bank, clock: FakeClock) -> None:
+    reference = settle(routed_bank)
+    with routed_bank.services.transaction() as session:
+        outcomes.return_(routed_bank.services, session, reference, "AC04")
+    [found] = faults_by_file(routed_bank, clock, StatementEntry(reference, 100, False))
+    assert found.endswith(f"{reference} returned here and in no file")
+
+
+@pytest.mark.parametrize(("hour", "minute"), [(23, 30), (0, 30)])
+def test_near_midnight_either_day_will_do_and_one_of_them_must(
+    routed_bank: Bank, clock: FakeClock, hour: int, minute: int
+) -> None:
+    now = clock().astimezone(BEIJING)
+    at = now.replace(hour=hour, minute=minute) + timedelta(days=1)
+    clock.advance(at - now)
+    reference = settle(routed_bank)
+    days = [at.date() + timedelta(days=place) for place in (-1, 0, 1)]
+    clock.advance(timedelta(days=3))
+    faults = {}
+    for named in (at.date() - timedelta(days=9), *days):
+        with closing(Files(routed_bank, [StatementEntry(reference, 100, False)], named)) as clearing:
+            channel_files.fetch(routed_bank.services, clearing)
+        with routed_bank.services.transaction() as session:
+            faults[named] = reconcile(session, tuple(days)).faults
+            session.execute(delete(ChannelFile))
+    agreed = {at.date(), at.date() + timedelta(days=1 if hour else -1)}
+    assert {day for day, found in faults.items() if not found} == agreed
+
+
+def test_a_file_that_does_not_come_is_a_fault(routed_bank: Bank, clock: FakeClock) -> None:
+    settle(routed_bank)
+    today = clock().astimezone(BEIJING).date()
+    with routed_bank.services.reading() as session:
+        for days, late in ((1, 0), (2, 1), (3, 1)):
+            assert len(reconcile(session, (), today + timedelta(days=days)).faults) == late
 
 
 @pytest.fixture

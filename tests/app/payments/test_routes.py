@@ -89,6 +89,32 @@ def test_refusals_are_typed(call: Call) -> None:
     assert (raised.value.status, raised.value.code) == (404, "not-found")
 
 
+def test_an_odd_number_in_one_item_keeps_no_other_from_being_paid(call: Call) -> None:
+    odd = [1.5, 1.0, 10**30, 10**400, -1, "1", True, None]
+    items = [
+        {"instruction_id": f"W-{place}", "amount_minor": amount, "payee": payment()["payee"]}
+        for place, amount in enumerate([*odd, 7])
+    ]
+    shared = {name: payment()[name] for name in ("currency", "payer_account", "purpose")}
+    told = call(f"{PATH}/batches", {"batch_id": "B-1", "kind": "payroll", "items": items} | shared).body
+    *refused, paid = told["results"]
+    reasons = {result["position"]: [tuple(fault.values()) for fault in result["faults"]] for result in refused}
+    assert reasons == {
+        place: [(f"/items/{place}/amount_minor", reason)]
+        for place, reason in enumerate(
+            [*["not-an-integer"] * 2, "too-large", "too-large", "not-positive", *["not-an-integer"] * 3]
+        )
+    }
+    assert paid["state"] == "settled"
+
+
+@pytest.mark.parametrize(("amount", "reason"), [(1.5, "not-an-integer"), (10**30, "too-large")])
+def test_a_number_without_one_text_is_refused_where_it_stands(call: Call, amount: float, reason: str) -> None:
+    with pytest.raises(Refused) as raised:
+        call(PATH, payment(amount_minor=amount))
+    assert raised.value.problem["faults"] == [{"pointer": "/amount_minor", "reason": reason}]
+
+
 def test_the_platform_alone_may_ask_for_a_bank(app: Flask, parties: Parties) -> None:
     platform = parties.platform.client(app)
     question = {"text": f"{CCB_HANGZHOU}"}
