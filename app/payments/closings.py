@@ -18,6 +18,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from app.journal.models import JournalEntry
 from app.payments.channels import BEIJING
 from app.payments.ledger import moved_amounts
 from app.payments.models import LedgerAccount, LedgerClosing, LedgerClosingBalance, LedgerTransfer
@@ -26,6 +27,7 @@ from app.wiring import Services
 GRACE = timedelta(minutes=10)  # no transaction of the day before is still on its way then
 MOST_AT_ONCE = 31
 _CHUNK = 2000
+_JOURNALED = "ledger-closed"
 _ONE_DAY = timedelta(days=1)
 _COMPARED = ("transfers", "amount_minor", "accounts", "transfers_sha256", "balances_sha256", "sha256")
 
@@ -77,11 +79,15 @@ def close_days(services: Services) -> int:
 
 
 def verify_closings(session: Session) -> list[str]:
-    """Recompute every closing from the transfers alone, in one walk through them; what differs, in words."""
+    """Recompute every closing from the transfers alone, in one walk through them, and compare its digest with the one
+    that the journal was told; what differs, in words."""
     faults: list[str] = []
     balances: Counter[str] = Counter()
     previous: LedgerClosing | None = None
+    journaled = _journaled(session)
     for closing in session.scalars(select(LedgerClosing).order_by(LedgerClosing.day)).all():
+        if journaled.pop(closing.day.isoformat(), None) != closing.sha256.hex():
+            faults.append(f"closing of {closing.day}: the journal knows another")
         if previous is not None and closing.day != previous.day + _ONE_DAY:
             faults.append(f"closing of {previous.day + _ONE_DAY}: missing")
         if closing.previous_sha256 != (previous.sha256 if previous is not None else b""):
@@ -100,7 +106,13 @@ def verify_closings(session: Session) -> list[str]:
         if _recorded(session, closing.day) != (dict(told) if accounts is not None else {}):
             faults.append(f"closing of {closing.day}: the recorded balances differ")
         previous = closing
-    return faults
+    return [*faults, *(f"closing of {day}: only the journal knows of it" for day in journaled)]
+
+
+def _journaled(session: Session) -> dict[str, str]:
+    """The digest of each closing as it was first told to the journal, whose head others have witnessed."""
+    told = select(JournalEntry).where(JournalEntry.kind == _JOURNALED).order_by(JournalEntry.id.desc())
+    return {entry.subject: str(entry.body["sha256"]) for entry in session.scalars(told)}
 
 
 def end_of(day: date) -> datetime:
@@ -159,7 +171,7 @@ def _record(services: Services, session: Session, found: DayDigest, balances: Ma
         rows = [{"account": each, "day": found.day, "balance_minor": balances[each]} for each in numbers]
         session.execute(insert(LedgerClosingBalance), rows)
     body = {"transfers": found.transfers, "amount_minor": found.amount_minor, "sha256": found.sha256.hex()}
-    services.journal.append(session, "ledger-closed", subject=found.day.isoformat(), actor="service", body=body)
+    services.journal.append(session, _JOURNALED, subject=found.day.isoformat(), actor="service", body=body)
     return True
 
 

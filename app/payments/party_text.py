@@ -8,8 +8,10 @@ import re
 import unicodedata
 
 _SPACES = re.compile(r"\s+")
-# Letters of these scripts look like Latin ones; a name holds one of them or Latin, never both.
+# Letters of these scripts look like Latin ones; a name holds one of them or Latin, never both, and only Greek beside
+# other scripts (β版).
 _LOOKALIKES = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU")
+_LIKE_HAN = frozenset("エニカトタロハチ")  # 工二力卜夕口八千: alone among Han they are meant to be taken for them
 # Not seen either, though letters, marks or symbols by their category (Default_Ignorable_Code_Point; Braille blank).
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
@@ -33,11 +35,18 @@ def find_text_fault(text: str) -> str | None:
         return "invisible-character"
     if _has_stacked_marks(text):
         return "stacked-marks"
-    scripts = {unicodedata.name(character, "").split(" ")[0] for character in text if character.isalpha()}
+    return "mixed-scripts" if _is_mixed(unicodedata.normalize("NFKC", text)) else None
+
+
+def _is_mixed(text: str) -> bool:
+    """Whether scripts stand together that do so only to look like another name."""
+    letters = [character for character in text if character.isalpha()]
+    scripts = {unicodedata.name(character, "").split(" ")[0] for character in letters}
     mixed = scripts & set(_LOOKALIKES)
-    if mixed and (len(mixed) > 1 or "LATIN" in scripts):
-        return "mixed-scripts"
-    return None
+    if mixed and (len(mixed) > 1 or "LATIN" in scripts or (len(scripts) > 1 and "GREEK" not in mixed)):
+        return True
+    kana = {character for character in letters if unicodedata.name(character, "").startswith(("KATAKANA", "HIRAGANA"))}
+    return "CJK" in scripts and bool(kana) and kana <= _LIKE_HAN
 
 
 def _has_stacked_marks(text: str) -> bool:

@@ -95,6 +95,9 @@ NAMES = {
     "compatibility ideograph": ("\uf900三", "not-nfc"),
     "Cyrillic among Latin": ("Аpple Ltd", "mixed-scripts"),
     "Greek among Latin": ("Οpel", "mixed-scripts"),
+    "Cyrillic among Han": ("АВС科技有限公司", "mixed-scripts"),
+    "Cyrillic among wide Latin": ("ＡррＬＥ", "mixed-scripts"),
+    "kana for an ideograph": ("エ商银行", "mixed-scripts"),
     "heaped marks": ("张" + "\u0335" * 5, "stacked-marks"),
     "mark upon nothing": ("\u0335张三", "stacked-marks"),
     "circled": ("张\u20dd三", "stacked-marks"),
@@ -193,6 +196,9 @@ def test_beyond_the_years_of_the_calendar_nothing_is_booked(routed_bank: Bank, c
     assert_nothing_is_kept(routed_bank)
 
 
-@pytest.mark.parametrize("name", ["欧阳·娜娜", "Nguyễn Văn Ân", "שָׁלוֹם", "अनुराग", "ﾔﾏﾀﾞ", "上海（浦东）㈱"])
+@pytest.mark.parametrize(
+    "name",
+    ["欧阳·娜娜", "Nguyễn Văn Ân", "שָׁלוֹם", "अनुराग", "ﾔﾏﾀﾞ", "β版科技", "株式会社トヨタ", "Газпром", "上海（浦东）㈱"],
+)
 def test_marks_and_forms_of_real_names_are_no_tricks(name: str) -> None:
     assert find_text_fault(unicodedata.normalize("NFC", name)) is None

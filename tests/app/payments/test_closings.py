@@ -65,6 +65,9 @@ def close_as_before(bank: Bank, day: date) -> None:
         before = previous.sha256 if previous is not None else b""
         amount = sum(row.amount_minor for row in of_day)
         head = f"{day.isoformat()}\n{len(of_day)}\n{amount}\n".encode()
+        closed = hashlib.sha256(head + transfers + digest + before).digest()
+        body = {"transfers": len(of_day), "amount_minor": amount, "sha256": closed.hex()}
+        bank.services.journal.append(session, "ledger-closed", subject=day.isoformat(), actor="service", body=body)
         session.execute(
             insert(LedgerClosing).values(
                 day=day,
@@ -74,7 +77,7 @@ def close_as_before(bank: Bank, day: date) -> None:
                 transfers_sha256=transfers,
                 balances_sha256=digest,
                 previous_sha256=before,
-                sha256=hashlib.sha256(head + transfers + digest + before).digest(),
+                sha256=closed,
                 closed_at=bank.services.clock(),
             )
         )
@@ -169,6 +172,19 @@ def test_whoever_gets_past_the_triggers_is_found(bank: Bank, clock: FakeClock, c
     with bank.services.transaction() as session:
         session.execute(text(f"{change} WHERE {of_last}").bindparams(bindparam("bound", bound)))
     assert any(fault in each for each in faults(bank)), faults(bank)
+
+
+def test_a_day_closed_anew_over_other_transfers_is_not_what_the_journal_knows(bank: Bank, clock: FakeClock) -> None:
+    move(bank, 9)
+    day = end_day(bank, clock)
+    drop_guards(bank)
+    with bank.services.transaction() as session:
+        session.execute(text("UPDATE ledger_transfers SET amount_minor = 1 WHERE amount_minor = 9"))
+        session.execute(text("DELETE FROM ledger_closing_balances"))
+        session.execute(text("DELETE FROM ledger_closings"))
+    assert faults(bank) == [f"closing of {day}: only the journal knows of it"]
+    assert close_days(bank.services) == 1
+    assert faults(bank) == [f"closing of {day}: the journal knows another"]
 
 
 def drop_guards(bank: Bank) -> None:
