@@ -8,9 +8,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from app.certificates.models import CertificateRecord, CertificateState
 from app.identity.models import Account, Role, Tenant
 from app.identity.problems import InvalidCredentials
-from app.payments import approvals, risk_lists, second_approver
+from app.payments import approvals, held, risk_lists, second_approver
 from app.payments.approvals import LONGEST
 from app.payments.lifecycle import State
 from app.payments.models import DailyUse
@@ -77,6 +78,28 @@ def test_whoever_granted_the_authorization_may_refuse_and_not_approve(office: Of
     assert office.decide(office.granter, approve=False) is State.REJECTED
     assert balance(office.bank, PAYER) == OPENING
     assert office.bank.status(instruction_id="P-1").body["reasons"] == ["hold-refused"]
+
+
+def test_what_nobody_decides_upon_ends_by_itself_and_gives_the_money_free(
+    office: Office, services: Services, clock: FakeClock
+) -> None:
+    clock.advance(LONGEST)
+    assert held.expire_held(services) == 0
+    clock.advance(timedelta(seconds=1))
+    assert (held.expire_held(services), held.expire_held(services)) == (1, 0)
+    told = office.bank.status(instruction_id="P-1")
+    assert (told.body["state"], told.body["reasons"]) == ("rejected", ["hold-expired"])
+    assert told.sealed is not None
+    assert told.sealed["available_balance_minor"] == OPENING
+
+
+def test_a_certificate_revoked_meanwhile_orders_nothing_any_more(office: Office, services: Services) -> None:
+    with services.transaction() as session:
+        used = session.get_one(CertificateRecord, office.bank.authorization.product_x5t_s256)
+        used.state = CertificateState.REVOKED
+    assert office.decide(office.colleague, approve=True) is State.REJECTED
+    assert office.bank.status(instruction_id="P-1").body["reasons"] == ["authorization-ended"]
+    assert balance(office.bank, PAYER) == OPENING
 
 
 def test_whom_the_bank_has_blocked_meanwhile_nobody_is_paid(

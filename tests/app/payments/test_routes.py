@@ -89,6 +89,15 @@ def test_refusals_are_typed(call: Call) -> None:
     assert (raised.value.status, raised.value.code) == (404, "not-found")
 
 
+def test_a_payment_is_taken_back_before_it_leaves(call: Call) -> None:
+    payee = {"name": "李四", "account": "6217000010001234567", "bank_text": CCB_HANGZHOU}
+    made = call(PATH, payment(payee=payee))
+    assert made.body["state"] == "booked"
+    ended = call(f"{PATH}/cancel", {"bank_reference": made.body["bank_reference"], "reason": "重复下单"})
+    assert ended.body["state"] == "cancelled"
+    assert ended.sealed["available_balance_minor"] == OPENING
+
+
 def test_an_odd_number_in_one_item_keeps_no_other_from_being_paid(call: Call) -> None:
     odd = [1.5, 1.0, 10**30, 10**400, -1, "1", True, None]
     items = [

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.gateway.answers import GatewayAnswer
 from app.gateway.problems import InvalidDocument, LimitExceeded
@@ -258,3 +258,32 @@ def test_pages_list_newest_first_and_only_the_own(bank: Bank) -> None:
             service.get_instruction(session, "somebody-else", listed[0].bank_reference)
     assert {view.instruction_id for view in (*listed, *rest)} == {"P-0", "P-1", "P-2"}
     assert len(rest) == 1
+
+
+@pytest.mark.parametrize(("watched", "state", "outcome"), [(False, "accepted", "pass"), (True, "held", "hold")])
+def test_what_risk_control_decided_is_kept_with_the_instruction(
+    bank: Bank, watched: bool, state: str, outcome: str
+) -> None:
+    if watched:
+        with bank.services.transaction() as session:
+            risk_lists.add(bank.services, session, "watch", SUPPLIER, "to be looked at", "test")
+    reference = bank.pay(payment()).body["bank_reference"]
+    with bank.services.reading() as session:
+        steps = service.get_instruction(session, bank.enterprise, reference).steps
+    [decided] = [step.facts["risk"] for step in steps if step.state == state]
+    assert (decided["policy"], decided["outcome"]) == ("standard", outcome)
+    assert [finding["rule"] for finding in decided.get("findings", [])] == ["watched-payee"] * watched
+
+
+def test_payments_are_counted_for_risk_control_and_only_what_was_booked_makes_a_payee_known(bank: Bank) -> None:
+    bank.pay(payment(amount_minor=7))
+    bank.pay(payment(instruction_id="P-2", amount_minor=5))
+    bank.pay(payment(instruction_id="P-3", payee={"name": "别的名字"}))  # 户名不符: attempted and not booked
+    with bank.services.reading() as session:
+        counters = session.execute(text("SELECT subject, in_minute, payments, total_minor FROM risk_counters")).all()
+        payees = session.execute(text("SELECT account, payments, total_minor, largest_minor FROM risk_payees")).all()
+    assert {tuple(row) for row in counters} == {
+        (f"payer:{PAYER}", 3, 2, 12),
+        (f"app:{bank.authorization.application_id}", 3, 0, 0),
+    }
+    assert [tuple(row) for row in payees] == [(SUPPLIER, 2, 12, 7)]
