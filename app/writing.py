@@ -106,8 +106,9 @@ def _until_answered(pgconn: PGconn) -> PQGen[None]:
     while pgconn.flush():
         if (yield Wait.RW) & Ready.R:
             pgconn.consume_input()
-    while not (yield Wait.R):
-        pass
+    while pgconn.is_busy():  # an error may be here already, and then nothing comes any more
+        if (yield Wait.R):
+            pgconn.consume_input()
 
 
 def _plan_once(connection: Any, _record: object) -> None:

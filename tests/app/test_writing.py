@@ -133,6 +133,17 @@ def test_a_last_write_that_fails_leaves_nothing_of_its_transaction(services: Ser
 
 
 @pytest.mark.usefixtures("table")
+def test_an_error_that_comes_while_much_is_still_being_sent_is_told(services: Services) -> None:
+    """It is all that the database says then, and whoever has read it must not wait for more."""
+    if services.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite writes at once")
+    words = ["twice", "twice", *(f"{number} {'x' * 1_000_000}" for number in range(8))]
+    with pytest.raises(OperationalError):
+        note(services, "first", lambda session: note_last(session, *words))
+    assert noted(services) == []
+
+
+@pytest.mark.usefixtures("table")
 def test_a_connection_lost_with_the_last_writes_leaves_them_open(services: Services) -> None:
     if services.engine.dialect.name == "sqlite":
         pytest.skip("SQLite is no server")
