@@ -15,8 +15,9 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.abc import PQGen
+from psycopg.generators import send
 from psycopg.pq.abc import PGconn
-from psycopg.waiting import Ready, Wait, wait_poll
+from psycopg.waiting import Wait, wait_poll
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -89,6 +90,7 @@ def _commit(connection: Connection, last: Sequence[Statement]) -> None:
                 cursor.execute(statement, parameters)
             cursor.execute("COMMIT", prepare=False)
             driver.pgconn.send_flush_request()
+            driver.wait(send(driver.pgconn))  # all of it, the COMMIT too, before anybody else may want these locks
             wait_poll(_until_answered(driver.pgconn), driver.pgconn.socket, _LOOK_AGAIN)
         if cursor.statusmessage != "COMMIT":
             raise psycopg.OperationalError("rolled back")
@@ -102,10 +104,7 @@ def _commit(connection: Connection, last: Sequence[Statement]) -> None:
 
 
 def _until_answered(pgconn: PGconn) -> PQGen[None]:
-    """Send all that is to be sent; over when the first answer is here, which is when the database has done it all."""
-    while pgconn.flush():
-        if (yield Wait.RW) & Ready.R:
-            pgconn.consume_input()
+    """Over when the first answer is here, which is when the database has done it all."""
     while pgconn.is_busy():  # an error may be here already, and then nothing comes any more
         if (yield Wait.R):
             pgconn.consume_input()

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 CHUNK = 250  # items of one transaction: some tens of milliseconds, in which nobody else is served
 MAX_BATCH = 4 * 1024 * 1024  # octets of the document
+_LONGEST_NAME = 64  # what is longer is no name, and is not said again
 ABANDONED = timedelta(seconds=30)  # after which the job goes on where a process ended
 _OK = 200
 _WITHOUT_DOCUMENT = (defer(PaymentBatch.document),)
@@ -299,7 +300,9 @@ def _refusal(position: int, instruction_id: object, code: str, faults: Sequence[
         "code": code,
         "faults": [{"pointer": prefix + fault.pointer, "reason": fault.reason} for fault in faults],
     }
-    return result | {"instruction_id": instruction_id} if isinstance(instruction_id, str) else result
+    if isinstance(instruction_id, str) and len(instruction_id) <= _LONGEST_NAME:
+        result["instruction_id"] = instruction_id
+    return result
 
 
 def _results(session: Session, reference: str, first: int, count: int | None) -> Iterable[Result]:

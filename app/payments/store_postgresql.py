@@ -112,8 +112,9 @@ class PostgresqlStore:
             spent = self._ask(_SPEND, _spend_columns(opening.spends), opening.spends)
             counted = self._ask(_COUNT_REQUESTS, [opening.window, _array(counts), _array(counts.values())], counts)
             claimed = self._ask(_CLAIM_NAMES, _claim_columns(opening.claims), opening.claims)
-            used = self._ask(_LOCK_USE, _two(opening.uses), opening.uses)
+            # In the order in which outcomes and released payments lock them, too: accounts, then what was used.
             accounts = self._ask(_LOCK_ACCOUNTS, [_array(opening.accounts)], opening.accounts)
+            used = self._ask(_LOCK_USE, _two(opening.uses), opening.uses)
             answers = [self._driver.cursor().execute(*question) for question in opening.questions]
         return Opened(
             _fresh(opening.spends, {bytes(row[0]) for row in spent}),
