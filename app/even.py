@@ -2,22 +2,26 @@
 
 Whoever asks first gets a new connection, and a platform keeps its connections for hours: a worker that got most of them
 is behind all day while another has little to do (docs/decisions/0030-connections-are-shared-out.md). So a worker that
-has clearly more than another leaves the next connection to it for a moment. Reading requests, time limits, keep-alive
-and stopping are gunicorn's own.
+has clearly more than another leaves the next connection to it for a moment. And a TLS handshake has a time limit here,
+which gevent does not know: who connects and says nothing would keep a place of the worker for ever. Reading requests,
+their time limits, keep-alive and stopping are gunicorn's own.
 """
 
 from __future__ import annotations
 
 import mmap
 from collections.abc import Iterable
+from contextlib import closing
 from typing import Any
 
+from gevent import Timeout
 from gevent.server import StreamServer
 from gunicorn.workers import ggevent
 from gunicorn.workers.base_async import ALREADY_HANDLED
 
 PATIENCE = 0.001  # seconds for which a connection is left to others, who may be busy or halted
 AT_ONCE = 8  # connections taken in one turn of the loop, so that a burst is taken in before its requests fill the turns
+HANDSHAKE_TIME = 10.0  # seconds
 _PLACES = 256  # workers of one door, the two generations of a reload together; more than these take what comes
 _NOBODY = -1
 ALREADY_ANSWERED: Iterable[bytes] = ALREADY_HANDLED  # what an application returns that has sent its answer itself
@@ -52,6 +56,20 @@ class EvenServer(StreamServer):  # type: ignore[misc]  # gevent has no types
         """The end of a connection, however it ended."""
         _count(self.place, -1)
         super().do_close(sock, *address)
+
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
+        """TLS, within its time; a handshake that comes to nothing is nobody's error."""
+        try:
+            wrapped = self.wrap_socket(client_socket, do_handshake_on_connect=False, **self.ssl_args)
+        except OSError:  # gone already
+            return
+        with closing(wrapped):
+            try:
+                with Timeout(HANDSHAKE_TIME):
+                    wrapped.do_handshake()
+            except (OSError, Timeout):
+                return
+            self.handle(wrapped, address)
 
     def _take_the_next(self) -> None:
         """Nobody was quicker if it is still there in the next turn."""

@@ -8,6 +8,8 @@ instead, and the database goes on where Redis is away.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
@@ -69,28 +71,41 @@ def verdict(services: Services, product: str, used: int) -> RateVerdict:
     return RateVerdict(product, services.settings.requests_per_minute, used, reset)
 
 
-def count_in_redis(services: Services, application_id: str, product: str) -> int | None:
-    """The request's number in this window; None where no Redis is configured or it does not answer.
+@dataclass(slots=True)
+class RedisCount:
+    """A request's `number` in this window; None where no Redis is configured or it does not answer."""
 
-    Before a transaction, never within: whoever waits for Redis lets others of this process go on, and one of them
+    number: int | None
+    is_fresh: bool = False  # whoever lets the request in says so
+
+
+@contextmanager
+def counted_in_redis(services: Services, application_id: str, product: str) -> Iterator[RedisCount]:
+    """Count a request, and take that back unless it was a fresh one: nobody uses up another's quota by sending its
+    requests again.
+
+    Around a transaction, never within: whoever waits for Redis lets others of this process go on, and one of them
     could then wait for what the transaction holds, and with it the whole process.
     """
-    return _move_in_redis(services, application_id, product, 1)
-
-
-def uncount_in_redis(services: Services, application_id: str, product: str) -> None:
-    """It was no fresh request: nobody uses up another's quota by sending its requests again."""
-    _move_in_redis(services, application_id, product, -1)
+    count = RedisCount(_move_in_redis(services, application_id, product, 1))
+    try:
+        yield count
+    finally:
+        if count.number is not None and not count.is_fresh:
+            _move_in_redis(services, application_id, product, -1)
 
 
 def _counting(dialect: ModuleType) -> Executable:
     statement = dialect.insert(_TABLE).values(used=1)
-    same = _TABLE.c.window == statement.excluded.window
+    is_over = _TABLE.c.window < statement.excluded.window  # a request that comes late counts for the later window
     return cast(
         Executable,
         statement.on_conflict_do_update(
             index_elements=[_TABLE.c.name],
-            set_={"window": statement.excluded.window, "used": case((same, _TABLE.c.used + 1), else_=1)},
+            set_={
+                "window": case((is_over, statement.excluded.window), else_=_TABLE.c.window),
+                "used": case((is_over, 1), else_=_TABLE.c.used + 1),
+            },
         ).returning(_TABLE.c.used),
     )
 

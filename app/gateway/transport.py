@@ -29,11 +29,18 @@ def find_client_certificate(environ: Mapping[str, Any], proxies: Iterable[str] =
     what clients send; from any other address the field means nothing. Whether the certificate is one of ours and good
     is for the caller to check.
     """
-    connection: Any = environ.get("gunicorn.socket")
-    der = connection.getpeercert(True) if hasattr(connection, "getpeercert") else None
+    der = _peer_certificate(environ.get("gunicorn.socket"))
     if not der and _is_from(environ, proxies):
         der = _parse_client_cert(environ.get("HTTP_CLIENT_CERT", ""))
     return base64url(hashlib.sha256(der).digest()) if der else None
+
+
+def _peer_certificate(connection: Any) -> bytes | None:
+    try:
+        der: bytes | None = connection.getpeercert(True) if hasattr(connection, "getpeercert") else None
+    except ValueError:  # the connection ended while the request was read: nobody will read an answer, either
+        return None
+    return der
 
 
 def _is_from(environ: Mapping[str, Any], proxies: Iterable[str]) -> bool:

@@ -23,7 +23,7 @@ from app.gateway.problems import (
     Replayed,
     UseDpopNonce,
 )
-from app.gateway.ratelimits import RateVerdict, count_in_redis, count_request, uncount_in_redis
+from app.gateway.ratelimits import RateVerdict, count_request, counted_in_redis
 from app.gateway.requests import MAX_BODY, IncomingRequest, UnverifiedRequest, component_values, parse_request
 from app.oauth.authorizations import StandingAuthorization, get_standing_cached
 from app.oauth.dpop import InvalidProof, KeyProof, NonceNeeded, spend_proof, verify_proof
@@ -205,15 +205,17 @@ def _spend_nonce(
 ) -> RateVerdict:
     # `created` lets the message in until WINDOW after it; the second WINDOW is for clocks that were set back.
     forget_at = datetime.fromtimestamp(unverified.created, UTC) + 2 * WINDOW
-    counted = count_in_redis(services, token.application_id, product)
-    with writing(services) as session:
-        fresh = once.spend(session, "message-nonce", certificate.x5t_s256, unverified.nonce, forget_at)
-        fresh_proof = key_proof is None or spend_proof(session, key_proof)
-        if fresh and fresh_proof:
-            return count_request(services, session, token.application_id, product, counted)
-    if counted is not None:
-        uncount_in_redis(services, token.application_id, product)
-    raise Replayed("the nonce was used before" if not fresh else "the DPoP proof was used before")
+    with counted_in_redis(services, token.application_id, product) as counted:
+        rate = None
+        with writing(services) as session:
+            fresh = once.spend(session, "message-nonce", certificate.x5t_s256, unverified.nonce, forget_at)
+            fresh_proof = key_proof is None or spend_proof(session, key_proof)
+            if fresh and fresh_proof:
+                rate = count_request(services, session, token.application_id, product, counted.number)
+        if rate is None:
+            raise Replayed("the nonce was used before" if not fresh else "the DPoP proof was used before")
+        counted.is_fresh = True
+        return rate
 
 
 def verify_product_certificate(services: Services, token: AccessToken, named: object) -> KnownCertificate:

@@ -17,7 +17,7 @@ from app.gateway.answers import GatewayAnswer
 from app.gateway.content import open_content, verify_content
 from app.gateway.problems import Replayed
 from app.gateway.ratelimits import WINDOW as RATE_WINDOW
-from app.gateway.ratelimits import count_in_redis, uncount_in_redis, verdict
+from app.gateway.ratelimits import counted_in_redis, verdict
 from app.gateway.requests import IncomingRequest, parse_request
 from app.gateway.verify import (
     WINDOW,
@@ -112,31 +112,31 @@ def admit(
 
 
 def _submit(services: Services, admission: Admission, submit: Callable[[Admission], None]) -> None:
-    admission.in_redis = count_in_redis(services, admission.application_id, SCOPE)
-    submit(admission)
-    if admission.in_redis is not None and admission.attempt.rate is None:  # it was no fresh request
-        uncount_in_redis(services, admission.application_id, SCOPE)
+    with counted_in_redis(services, admission.application_id, SCOPE) as counted:
+        admission.in_redis = counted.number
+        submit(admission)
+        counted.is_fresh = admission.attempt.rate is not None
 
 
 def carry_out(services: Services, session: Session, admissions: Sequence[Admission]) -> None:
     """Spend, count and pay a group in the caller's transaction; every admission gets its answer.
 
     All is claimed at once, in the hope that every request is fresh and within its quota; where one is not, the group
-    is made anew without it.
+    is made anew without it. What it claimed too early is given back: nobody uses up another's quota by sending its
+    requests again, and content that nobody has looked at, because the quota was used up, may be sent again.
     """
     at = services.clock()
     window = int(at.timestamp()) // RATE_WINDOW
     counted = [f"{each.application_id}:{SCOPE}" for each in admissions if each.in_redis is None]
     group = Group(services, session, [each.order for each in admissions if each.order is not None], at)
-    opened = store_of(session).open_group(group.opening([each.spend for each in admissions], counted, window))
-    counts, stale = iter(opened.counts), []
+    store = store_of(session)
+    opened = store.open_group(group.opening([each.spend for each in admissions], counted, window))
+    counts, stale, unseen = iter(opened.counts), [], []
     for admission, fresh in zip(admissions, opened.fresh, strict=True):
         used = next(counts) if admission.in_redis is None else admission.in_redis
         admission.answer, admission.attempt.rate = None, None  # of an attempt that was undone
         if not fresh.nonce:
             admission.answer = Replayed("the nonce was used before")
-            if admission.in_redis is None:
-                stale.append(f"{admission.application_id}:{SCOPE}")
         elif admission.key_proof is not None and not spend_proof(session, admission.key_proof):
             admission.answer = Replayed("the DPoP proof was used before")
         else:
@@ -146,14 +146,20 @@ def carry_out(services: Services, session: Session, admissions: Sequence[Admissi
                 admission.answer = TooManyRequests(detail, retry_after=rate.reset)
             elif not fresh.content:
                 admission.answer = Replayed("the content was used before")
+        if admission.attempt.rate is None and admission.in_redis is None:
+            stale.append(f"{admission.application_id}:{SCOPE}")
+        if admission.answer is not None and fresh.content and admission.spend.content is not None:
+            unseen.append(admission.spend.content)
+    if stale:
+        store.uncount_requests(stale, window)
+    if unseen:
+        store.give_contents_back(unseen)
     ordered = [each for each in admissions if each.order is not None]
     paying = [each for each in ordered if each.answer is None]
     if len(paying) == len(ordered):
         outcomes = group.take(opened)
     else:
         group.give_up(opened)
-        if stale:  # nobody uses up another's quota by sending its requests again
-            store_of(session).uncount_requests(stale, window)
         outcomes = take(services, session, [each.order for each in paying if each.order is not None], at)
     for admission, answer in zip(paying, tell_outcomes(session, outcomes, at), strict=True):
         admission.answer = answer

@@ -8,6 +8,7 @@ it also keeps their results and where to go on. Other requests come in between, 
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ _WITHOUT_DOCUMENT = (defer(PaymentBatch.document),)
 _TOLD = ("id", "batch_id", "payer_account", "state", "items", "next_position", "received_at")
 
 Result = dict[str, Any]
+log = logging.getLogger(__name__)
 
 
 # Made once: making a statement costs several times what the database takes for it.
@@ -197,20 +199,39 @@ def status(services: Services, session: Session, verified: VerifiedRequest) -> G
 
 
 def resume_batches(services: Services) -> int:
-    """Go on with batches whose process ended in the middle; the jobs process calls it. Returns how many."""
+    """Go on with batches whose process ended in the middle; the jobs process calls it. Returns how many were finished.
+
+    One that cannot be taken now goes behind the others, and is tried again.
+    """
     abandoned = select(PaymentBatch.id, PaymentBatch.authorization_id).where(
         PaymentBatch.state == BatchState.RECEIVED, PaymentBatch.updated_at < services.clock() - ABANDONED
     )
     with services.reading() as session:
-        found = session.execute(abandoned.limit(10)).all()
+        found = session.execute(abandoned.order_by(PaymentBatch.updated_at).limit(10)).all()
+    finished = 0
     for reference, authorization_id in found:
         try:
-            authorization = get_standing_cached(services, authorization_id)
-        except NotFound:
-            _end(services, reference, "authorization-ended")
-            continue
-        work(services, reference, authorization)
-    return len(found)
+            _resume(services, reference, authorization_id)
+            finished += 1
+        except Exception:
+            log.exception("a batch was not finished", extra={"batch": reference})
+            _put_off(services, reference)
+    return finished
+
+
+def _resume(services: Services, reference: str, authorization_id: str) -> None:
+    try:
+        authorization = get_standing_cached(services, authorization_id)
+    except NotFound:
+        _end(services, reference, "authorization-ended")
+        return
+    work(services, reference, authorization)
+
+
+def _put_off(services: Services, reference: str) -> None:
+    with services.transaction() as session:
+        batch = session.get_one(PaymentBatch, reference, with_for_update=True, options=_WITHOUT_DOCUMENT)
+        batch.updated_at = services.clock()
 
 
 def _take_chunk(services: Services, session: Session, source: _Source, first: int) -> list[Result]:

@@ -114,7 +114,8 @@ def facts_of(
 def keeping(movements: Sequence[Movement], booked: Sequence[Movement], dialect: str) -> list[Statement]:
     """What to write: the attempts of all `movements`, and of those `booked` the amounts.
 
-    Whoever attempted nothing now keeps the minutes that were counted.
+    Whoever attempted nothing now keeps the minutes that were counted. A group that waited for a lock while the minute
+    ended counts for the minute before: the counters never go back to it.
     """
     counted = {subject: [count, 0, 0, 0] for subject, count in _attempts(movements).items()}
     payees: dict[Payee, list[int]] = {}
@@ -147,7 +148,10 @@ def _attempts(movements: Sequence[Movement]) -> Mapping[str, int]:
 
 
 def _slide(minutes: int, in_minute: int, before: int) -> tuple[int, int]:
-    """The counts of this minute and of the one before, from a row that was written so many minutes ago."""
+    """The counts of this minute and of the one before, from a row that was written so many minutes ago; by a group
+    that came later and was quicker where the number is negative."""
+    if minutes < 0:
+        return in_minute + before, 0
     if minutes == 0:
         return in_minute, before
     return (0, in_minute) if minutes == 1 else (0, 0)
@@ -210,11 +214,14 @@ _KEEP_COUNTERS = _by_dialect(
     ON CONFLICT (subject) DO UPDATE SET
         in_minute_before = CASE
             WHEN excluded.in_minute = 0 OR excluded.minute = risk_counters.minute THEN risk_counters.in_minute_before
+            WHEN excluded.minute < risk_counters.minute THEN risk_counters.in_minute_before + excluded.in_minute
             WHEN excluded.minute = risk_counters.minute + 1 THEN risk_counters.in_minute ELSE 0 END,
         in_minute = CASE
-            WHEN excluded.in_minute = 0 OR excluded.minute = risk_counters.minute
-            THEN risk_counters.in_minute + excluded.in_minute ELSE excluded.in_minute END,
-        minute = CASE WHEN excluded.in_minute = 0 THEN risk_counters.minute ELSE excluded.minute END,
+            WHEN excluded.in_minute = 0 OR excluded.minute < risk_counters.minute THEN risk_counters.in_minute
+            WHEN excluded.minute = risk_counters.minute THEN risk_counters.in_minute + excluded.in_minute
+            ELSE excluded.in_minute END,
+        minute = CASE WHEN excluded.in_minute = 0 OR excluded.minute < risk_counters.minute
+            THEN risk_counters.minute ELSE excluded.minute END,
         payments = risk_counters.payments + excluded.payments,
         total_minor = risk_counters.total_minor + excluded.total_minor,
         largest_minor = CASE WHEN excluded.largest_minor > risk_counters.largest_minor

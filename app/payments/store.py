@@ -131,6 +131,9 @@ class Store(Protocol):
     def uncount_requests(self, names: Sequence[str], window: int) -> None:
         """Take back what `open_group` counted for requests that turned out not to be fresh."""
 
+    def give_contents_back(self, digests: Sequence[bytes]) -> None:
+        """Forget contents spent in this transaction by requests that were refused before anybody looked at them."""
+
     def give_names_back(self, claims: Sequence[Claim]) -> None:
         """Free names taken in this transaction, for instructions that are refused and leave nothing behind."""
 

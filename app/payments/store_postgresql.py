@@ -41,17 +41,18 @@ WITH given AS (
 )
 SELECT digest FROM nonces UNION ALL SELECT digest FROM contents
 """
+_UNSPEND = "DELETE FROM spent WHERE kind = 'content-jti' AND digest = ANY(%s::bytea[])"
 _COUNT_REQUESTS = """
 INSERT INTO rate_windows (name, "window", used)
 SELECT name, %s, used FROM unnest(%s::text[], %s::int[]) AS fresh(name, used) ORDER BY name
-ON CONFLICT (name) DO UPDATE SET "window" = excluded."window", used = excluded.used
-    + CASE WHEN rate_windows."window" = excluded."window" THEN rate_windows.used ELSE 0 END
+ON CONFLICT (name) DO UPDATE SET "window" = GREATEST(rate_windows."window", excluded."window"), used = excluded.used
+    + CASE WHEN rate_windows."window" >= excluded."window" THEN rate_windows.used ELSE 0 END
 RETURNING name, used
 """
 _UNCOUNT = """
 UPDATE rate_windows SET used = rate_windows.used - fresh.used
 FROM unnest(%s::text[], %s::int[]) AS fresh(name, used)
-WHERE rate_windows.name = fresh.name AND rate_windows."window" = %s
+WHERE rate_windows.name = fresh.name AND rate_windows."window" >= %s
 """
 _CLAIM_NAMES = """
 INSERT INTO payment_names (tenant_id, instruction_id, payment_id, document_sha256)
@@ -151,6 +152,10 @@ class PostgresqlStore:
         """See Store."""
         counts = Counter(names)
         self._cursor.execute(_UNCOUNT, [_array(counts), _array(counts.values()), window])
+
+    def give_contents_back(self, digests: Sequence[bytes]) -> None:
+        """See Store."""
+        self._cursor.execute(_UNSPEND, [_array(digests)])
 
     def give_names_back(self, claims: Sequence[Claim]) -> None:
         """See Store."""

@@ -71,7 +71,8 @@ class SqliteStore:
         for name in names:
             row = self._cursor.execute(
                 "INSERT INTO rate_windows (name, window, used) VALUES (?, ?, 1) ON CONFLICT (name) DO UPDATE SET "
-                "used = CASE WHEN window = excluded.window THEN used + 1 ELSE 1 END, window = excluded.window "
+                "used = CASE WHEN window >= excluded.window THEN used + 1 ELSE 1 END, "
+                "window = MAX(window, excluded.window) "
                 "RETURNING used",
                 (name, window),
             ).fetchone()
@@ -92,8 +93,13 @@ class SqliteStore:
 
     def uncount_requests(self, names: Sequence[str], window: int) -> None:
         """See Store."""
-        statement = "UPDATE rate_windows SET used = used - 1 WHERE name = ? AND window = ?"
+        statement = "UPDATE rate_windows SET used = used - 1 WHERE name = ? AND window >= ?"
         self._cursor.executemany(statement, [(name, window) for name in names])
+
+    def give_contents_back(self, digests: Sequence[bytes]) -> None:
+        """See Store."""
+        statement = "DELETE FROM spent WHERE kind = 'content-jti' AND digest = ?"
+        self._cursor.executemany(statement, [(digest,) for digest in digests])
 
     def give_names_back(self, claims: Sequence[Claim]) -> None:
         """See Store."""

@@ -121,7 +121,7 @@ def take(services: Services, session: Session, orders: Sequence[Order], at: date
     """Take a group of orders in the caller's transaction; one outcome for each, in order.
 
     A Problem (InvalidDocument, Conflict, LimitExceeded, CalendarMissing, DirectoryMissing) leaves nothing behind for
-    its order and concerns no other.
+    its order and concerns no other; what passed a limit was an attempt, and counts for velocity.
     """
     group = Group(services, session, orders, at)
     return group.take(store_of(session).open_group(group.opening()))
@@ -180,18 +180,20 @@ class Group:
         for taken in fresh:
             if faults := _faults(taken.order, accounts, self._at):
                 self._refused[taken.payment_id] = InvalidDocument(f"{len(faults)} faults", faults=tuple(faults))
-        self._check_limits(self._standing(fresh))
-        passed = self._standing(fresh)
-        movements = [movement_of(taken.order, self._at, first=taken is passed[0]) for taken in passed]
+        sound = self._standing(fresh)
+        movements = [movement_of(taken.order, self._at, first=taken is sound[0]) for taken in sound]
         facts = facts_of(movements, *opened.answers)
         available = {number: account.available_minor for number, account in accounts.items()}
-        for taken, risk in zip(passed, facts, strict=True):
-            self._decide(taken, risk, accounts, available)
-        kept = self._standing(passed)
+        for taken, risk in zip(sound, facts, strict=True):
+            if (beyond := self._find_limit(taken)) is not None:
+                self._refused[taken.payment_id] = beyond
+            else:
+                self._decide(taken, risk, accounts, available)
+        kept = self._standing(sound)
         moved = {taken.payment_id for taken in kept if taken.state in MONEY_MOVED}
         with self._store.writing():
             self._write(kept, posted_at)
-            booked = [each for taken, each in zip(passed, movements, strict=True) if taken.payment_id in moved]
+            booked = [each for taken, each in zip(sound, movements, strict=True) if taken.payment_id in moved]
             self._store.write(keeping(movements, booked, self._dialect))
             if given_back := [taken.claim for taken in fresh if taken.payment_id in self._refused]:
                 self._store.give_names_back(given_back)
@@ -218,19 +220,14 @@ class Group:
     def _standing(self, some: Iterable[Taken]) -> list[Taken]:
         return [taken for taken in some if taken.payment_id not in self._refused]
 
-    def _check_limits(self, standing: Sequence[Taken]) -> None:
-        """Count against the limits of the authorizations, one after another, under their lock."""
-        used = self._used
-        for taken in standing:
-            limits, amount = taken.order.authorization.limits, taken.order.terms.amount_minor
-            if amount > limits["single_minor"]:
-                problem = LimitExceeded("the amount is above the limit for one payment")
-            elif used[self._use(taken)] + amount > limits["daily_minor"]:
-                problem = LimitExceeded("the amount is above what is left of the daily limit")
-            else:
-                used[self._use(taken)] += amount
-                continue
-            self._refused[taken.payment_id] = problem
+    def _find_limit(self, taken: Taken) -> LimitExceeded | None:
+        """Which limit of its authorization is passed, after those that were decided before it."""
+        limits, amount = taken.order.authorization.limits, taken.order.terms.amount_minor
+        if amount > limits["single_minor"]:
+            return LimitExceeded("the amount is above the limit for one payment")
+        if self._used[self._use(taken)] + amount > limits["daily_minor"]:
+            return LimitExceeded("the amount is above what is left of the daily limit")
+        return None
 
     def _use(self, taken: Taken) -> Use:
         return taken.order.authorization.id, self._day
@@ -242,7 +239,8 @@ class Group:
         accounts: Mapping[str, Account],
         available: dict[str, int],
     ) -> None:
-        """Risk, route, funds: what becomes of one instruction. Changes `available` where money moves."""
+        """Risk, route, funds: what becomes of one instruction. Changes `available` and what is used of the day's limit
+        where money moves or will."""
         terms, payer = taken.order.terms, taken.order.terms.payer_account
         resolved = self._resolved[taken.payment_id]
         verdict = assess(risk, self._policy)
@@ -277,8 +275,8 @@ class Group:
             self._refused[taken.payment_id] = missing
         finally:
             taken.available_minor = available[payer]
-            if taken.state not in _COUNTED:  # what is not paid uses nothing of the day's limit
-                self._used[self._use(taken)] -= terms.amount_minor
+            if taken.state in _COUNTED:  # what is not paid uses nothing of the day's limit
+                self._used[self._use(taken)] += terms.amount_minor
 
     def _write(self, kept: Sequence[Taken], posted_at: datetime) -> None:
         if self._used:

@@ -6,16 +6,28 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import gevent
+import gevent.pool
+import gevent.socket
+import gevent.ssl
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from app import even
 
 ROOT = Path(__file__).parents[2]
 APPLICATION = """
@@ -153,3 +165,70 @@ def test_it_ends_in_time_with_connections_open(server: Server) -> None:
     assert {ask(connection) for connection in opened} <= server.workers()
     server.process.terminate()
     assert server.process.wait(PATIENCE) == 0
+
+
+# --- TLS ---
+
+
+@pytest.fixture
+def own_tls(tmp_path: Path) -> gevent.ssl.SSLContext:
+    """A server's context with a certificate of its own making."""
+    key, name, now = ec.generate_private_key(ec.SECP256R1()), x509.Name([]), datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (tmp_path / "tls.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(pem)
+    )
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "tls.pem")
+    return context
+
+
+@pytest.fixture
+def echo(own_tls: gevent.ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> Iterator[even.EvenServer]:
+    """A listener with TLS and one place, whose handshakes have a moment."""
+    monkeypatch.setattr(even, "HANDSHAKE_TIME", 0.2)
+
+    def answer(connection: Any, _address: Any) -> None:
+        while octets := connection.recv(100):
+            connection.sendall(octets)
+
+    served = even.EvenServer(("127.0.0.1", 0), answer, spawn=gevent.pool.Pool(1), ssl_context=own_tls)
+    served.start()
+    yield served
+    served.stop(timeout=1)
+
+
+def call(served: even.EvenServer) -> Any:
+    return closing(gevent.socket.create_connection(("127.0.0.1", served.server_port), timeout=PATIENCE))
+
+
+def over_tls(connection: Any) -> Any:
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return closing(context.wrap_socket(connection))
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n"], ids=["nothing", "half", "no TLS"])
+def test_who_finishes_no_handshake_keeps_no_place(
+    echo: even.EvenServer, said: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with call(echo) as first, call(echo) as second:
+        first.sendall(said)
+        with over_tls(second) as served:  # there is no place for it until the first is gone
+            served.sendall(b"here")
+            assert served.recv(100) == b"here"
+    assert capfd.readouterr().err == ""
+
+
+def test_a_connection_lives_longer_than_a_handshake_may(echo: even.EvenServer) -> None:
+    with call(echo) as connection, over_tls(connection) as served:
+        gevent.sleep(2 * even.HANDSHAKE_TIME)
+        served.sendall(b"still here")
+        assert served.recv(100) == b"still here"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -141,6 +145,60 @@ def test_an_error_that_comes_while_much_is_still_being_sent_is_told(services: Se
     with pytest.raises(OperationalError):
         note(services, "first", lambda session: note_last(session, *words))
     assert noted(services) == []
+
+
+# As a worker of the platforms' door, which waits for the database without turning to others, but for the commit.
+TWO_WANT_THE_SAME = """
+from gevent import monkey
+
+monkey.patch_all()
+
+import sys
+from types import SimpleNamespace
+
+import gevent
+from sqlalchemy import text
+
+from app.db import make_engine
+from app.writing import last_writes, writing
+
+services = SimpleNamespace(engine=make_engine(sys.argv[1]))
+locked = text("SELECT length(word) FROM noted FOR UPDATE")
+
+
+def write_much():
+    with writing(services) as session:
+        session.execute(locked)
+        last_writes(session).append(("UPDATE noted SET word = %s", ["x" * 16_000_000]))
+        last_writes(session).extend([("UPDATE noted SET word = word || 'y'", [])] * 4)
+
+
+def write():
+    with writing(services) as session:
+        return session.execute(locked).scalar()
+
+
+with writing(services), writing(services), writing(services):
+    pass  # whoever has to connect first turns to others, too
+first, *others = [gevent.spawn(write_much), gevent.spawn(write), gevent.spawn(write)]
+gevent.joinall([first, *others], raise_error=True)
+print({other.value for other in others})
+"""
+
+
+def test_who_wants_what_is_being_committed_does_not_keep_the_commit_from_being_sent(services: Services) -> None:
+    if services.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite is in the same process")
+    with services.transaction() as session:
+        session.execute(text("CREATE TABLE noted (word text)"))
+        session.execute(text("INSERT INTO noted VALUES ('')"))
+    url = services.engine.url.render_as_string(hide_password=False)
+    told = subprocess.run(
+        [sys.executable, "-c", TWO_WANT_THE_SAME, url],
+        cwd=Path(__file__).parents[2], env=os.environ | {"PSYCOPG_WAIT_FUNC": "wait_c"}, capture_output=True,
+        check=True, timeout=40,
+    )  # fmt: skip
+    assert told.stdout.strip() == b"{16000004}"
 
 
 @pytest.mark.usefixtures("table")

@@ -27,7 +27,7 @@ from app.gateway.problems import (
     NotAuthorized,
     Replayed,
 )
-from app.gateway.ratelimits import RateVerdict, count_in_redis, count_request, uncount_in_redis
+from app.gateway.ratelimits import RateVerdict, count_request, counted_in_redis
 from app.gateway.requests import MAX_BODY, IncomingRequest
 from app.gateway.verify import (
     Attempt,
@@ -182,14 +182,16 @@ def _aes_key(services: Services, stated: Parameters, token: AccessToken) -> byte
 
 
 def _spend_msg_id(services: Services, stated: Parameters, token: AccessToken, service: Service) -> RateVerdict:
-    counted = count_in_redis(services, token.application_id, service.scope)
-    with services.transaction() as session:
-        forget_at = stated.timestamp + 2 * WINDOW  # the second WINDOW is for clocks that were set back
-        if once.spend(session, "icbc-msg-id", token.application_id, stated.msg_id, forget_at):
-            return count_request(services, session, token.application_id, service.scope, counted)
-    if counted is not None:
-        uncount_in_redis(services, token.application_id, service.scope)
-    raise Replayed("the msg_id was used before")
+    with counted_in_redis(services, token.application_id, service.scope) as counted:
+        rate = None
+        with services.transaction() as session:
+            forget_at = stated.timestamp + 2 * WINDOW  # the second WINDOW is for clocks that were set back
+            if once.spend(session, "icbc-msg-id", token.application_id, stated.msg_id, forget_at):
+                rate = count_request(services, session, token.application_id, service.scope, counted.number)
+        if rate is None:
+            raise Replayed("the msg_id was used before")
+        counted.is_fresh = True
+        return rate
 
 
 def _open(stated: Parameters, aes_key: bytes | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,10 +12,13 @@ from flask import Flask
 from sqlalchemy import select
 from yunlian import Refused
 
-from app.gateway.ratelimits import RateVerdict, count_in_redis, count_request, uncount_in_redis
+from app.gateway.models import RateWindow
+from app.gateway.ratelimits import WINDOW, RateVerdict, count_request, counted_in_redis
 from app.journal import JournalEntry
+from app.payments.store import Opening, store_of
 from app.wiring import Services
 from tests.app.gateway.parties import Parties
+from tests.conftest import FakeClock
 
 PATH = "/api/v1/echo"
 
@@ -72,24 +75,49 @@ def test_a_verdict_says_when_it_is_exceeded() -> None:
     assert [RateVerdict("p", 2, used, 1).first_exceeded for used in (2, 3, 4)] == [False, True, False]
 
 
+def test_a_request_that_waited_while_the_window_ended_counts_for_the_next(services: Services, clock: FakeClock) -> None:
+    """Else it would begin the old one anew, and the next request the new one: a quota more for both."""
+    opening = Opening(spends=(), counted=["a:payments"], window=0, claims=(), accounts=(), uses=())
+    counts = []
+    for window in (7, 8, 7, 8):
+        clock.now = datetime.fromtimestamp(window * WINDOW, UTC)
+        with services.transaction() as session:
+            alone = count_request(services, session, "b", "payments", None).used
+            [grouped] = store_of(session).open_group(replace(opening, window=window)).counts
+        counts.append((alone, grouped))
+    assert counts == [(1, 1), (1, 1), (2, 2), (3, 3)]
+    with services.transaction() as session:
+        store_of(session).uncount_requests(["a:payments"], 7)
+    with services.reading() as session:
+        assert session.get_one(RateWindow, "a:payments").used == 2
+
+
 def _with_redis(services: Services, url: str) -> Any:
     return SimpleNamespace(settings=SimpleNamespace(redis_url=url), clock=services.clock)
 
 
+def count(services: Any, application_id: str, *, is_fresh: bool = True) -> int | None:
+    with counted_in_redis(services, application_id, "payments") as counted:
+        counted.is_fresh = is_fresh
+    return counted.number
+
+
 def test_redis_counts_where_it_is_configured(services: Services, redis_url: str) -> None:
     configured = _with_redis(services, redis_url)
-    assert [count_in_redis(configured, "app", "payments") for _ in range(3)] == [1, 2, 3]
-    assert count_in_redis(configured, "another", "payments") == 1
-    uncount_in_redis(configured, "app", "payments")
-    assert count_in_redis(configured, "app", "payments") == 3
+    assert [count(configured, "app") for _ in range(3)] == [1, 2, 3]
+    assert count(configured, "another") == 1
+    assert count(configured, "app", is_fresh=False) == 4
+    with pytest.raises(ValueError, match="failed"), counted_in_redis(configured, "app", "payments"):
+        raise ValueError("failed")
+    assert count(configured, "app") == 4
     with services.transaction() as session:
         assert count_request(services, session, "app", "payments", 3).used == 3
         assert count_request(services, session, "app", "payments", None).used == 1  # nothing of the above went there
 
 
 def test_where_redis_is_away_or_not_configured_it_says_nothing(services: Services) -> None:
-    assert count_in_redis(_with_redis(services, "redis://127.0.0.1:1/0"), "app", "payments") is None
-    assert count_in_redis(services, "app", "payments") is None
+    assert count(_with_redis(services, "redis://127.0.0.1:1/0"), "app") is None
+    assert count(services, "app") is None
 
 
 def test_in_redis_too_only_good_and_fresh_requests_count(app: Flask, parties: Parties, redis_url: str) -> None:

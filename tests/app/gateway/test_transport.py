@@ -139,6 +139,13 @@ def test_expired_and_unknown_certificates_end_in_the_handshake(world: World, kin
         world.token(http, "x")
 
 
+def test_a_connection_that_has_ended_meanwhile_shows_none() -> None:
+    ended = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost")
+    with pytest.raises(ValueError, match="handshake not done yet"):  # as OpenSSL says of a connection torn down, too
+        ended.getpeercert(True)
+    assert find_client_certificate({"gunicorn.socket": ended}) is None
+
+
 # --- behind a proxy ---
 
 DER = b"a certificate"

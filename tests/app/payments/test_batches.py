@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -92,6 +93,12 @@ def test_a_bad_item_says_why_and_the_others_go_through(bank: Bank) -> None:
     assert balance(bank, PAYER) == OPENING - 300
 
 
+def test_what_is_too_long_for_a_name_is_not_said_again(bank: Bank) -> None:
+    body = pay(bank, batch([item(0), item(1, instruction_id="x" * 1_000_000)]))
+    assert [result.get("instruction_id") for result in body["results"]] == ["W-0", None]
+    assert body["results"][1]["faults"] == [{"pointer": "/items/1/instruction_id", "reason": "too-long"}]
+
+
 def test_proof_one_bad_item_of_ten_thousand_keeps_no_other_from_being_paid(bank: Bank) -> None:
     items = [item(number, amount_minor=1) for number in range(MANY)]
     bad = MANY - 3
@@ -170,6 +177,65 @@ def test_after_a_crash_it_goes_on_where_it_stopped(bank: Bank, clock: Any, monke
     with bank.services.reading() as session:
         assert session.scalar(select(func.count()).select_from(PaymentInstruction)) == 3 * CHUNK
     assert balance(bank, PAYER) == OPENING - 100 * 3 * CHUNK
+
+
+def abandon(bank: Bank, name: str, count: int = CHUNK + 2) -> str:
+    """A batch whose process ended after the first chunk."""
+    verified = bank.request(
+        batch([item(number, instruction_id=f"{name}-{number}") for number in range(count)], batch_id=name)
+    )
+    with bank.services.transaction() as session:
+        return batches.receive(bank.services, session, verified).reference
+
+
+def test_one_that_cannot_be_finished_keeps_no_other_from_it(
+    bank: Bank, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(batches, "get_standing_cached", lambda *_: bank.authorization)
+    broken = abandon(bank, "broken")
+    with bank.services.transaction() as session:
+        batch_row = session.get_one(PaymentBatch, broken)
+        document, batch_row.document = batch_row.document, b"not what was signed"
+    clock.advance(timedelta(seconds=1))
+    whole = abandon(bank, "whole")
+    clock.advance(2 * batches.ABANDONED)
+    assert batches.resume_batches(bank.services) == 1
+    assert told(bank, whole)["state"] == "finished"
+    assert told(bank, broken)["state"] == "received"
+    assert [record.batch for record in caplog.records if record.name == batches.__name__] == [broken]  # type: ignore[attr-defined]
+    assert batches.resume_batches(bank.services) == 0  # it has its turn later
+    with bank.services.transaction() as session:
+        session.get_one(PaymentBatch, broken).document = document
+    clock.advance(2 * batches.ABANDONED)
+    assert batches.resume_batches(bank.services) == 1
+    assert told(bank, broken)["state"] == "finished"
+    assert balance(bank, PAYER) == OPENING - 2 * 100 * (CHUNK + 2)
+
+
+def test_after_the_authorization_ended_nothing_more_is_paid(bank: Bank, clock: FakeClock) -> None:
+    reference = abandon(bank, "ended", 3 * CHUNK)  # there is no such authorization
+    clock.advance(2 * batches.ABANDONED)
+    assert batches.resume_batches(bank.services) == 1
+    body = told(bank, reference)
+    assert (body["state"], body["taken"]) == ("finished", 3 * CHUNK)
+    assert Counter(result.get("code", result["state"]) for result in body["results"]) == {
+        "settled": CHUNK, "authorization-ended": 2 * CHUNK,
+    }  # fmt: skip
+    assert [result["position"] for result in body["results"]] == list(range(3 * CHUNK))
+    assert balance(bank, PAYER) == OPENING - 100 * CHUNK
+
+
+def test_items_count_against_the_limit_of_the_day_and_what_is_not_paid_does_not(bank: Bank) -> None:
+    limits = {"single_minor": 100, "daily_minor": 250}
+    bank = replace(bank, authorization=replace(bank.authorization, limits=limits))
+    items = [item(number) for number in range(6)]
+    items[0] = item(0, payee={"name": "别的名字"})
+    items[4] = item(4, amount_minor=50)
+    results = pay(bank, batch(items))["results"]
+    assert [result.get("code", result["state"]) for result in results] == [
+        "rejected", "settled", "settled", "limit-exceeded", "settled", "limit-exceeded",
+    ]  # fmt: skip
+    assert balance(bank, PAYER) == OPENING - 250
 
 
 def test_a_batch_is_asked_for_by_its_enterprise_alone(bank: Bank) -> None:

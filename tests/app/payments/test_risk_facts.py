@@ -39,6 +39,17 @@ def test_attempts_slide_over_a_minute(services: Services) -> None:
     assert counts == [1, 2, 3, 4, 3, 3, 1]
 
 
+@pytest.mark.parametrize("behind", [1, 3], ids=["a moment late", "by a clock that is slow"])
+def test_a_group_that_comes_late_puts_nobody_s_counts_back(services: Services, behind: int) -> None:
+    ends = AT + timedelta(minutes=behind)
+    ask(services, *[ONE._replace(at=ends - timedelta(seconds=10))] * 100)
+    ask(services, *[ONE._replace(at=ends + timedelta(milliseconds=10))] * 20)  # was quicker, as to the lock
+    [late] = ask(services, ONE._replace(at=AT + timedelta(seconds=59)))
+    [after] = ask(services, ONE._replace(at=ends + timedelta(seconds=1)))
+    assert late.payer.last_minute == 121
+    assert after.payer.last_minute == 20 + 1 + int(101 * 59 / 60)
+
+
 def test_a_group_is_counted_together_and_a_batch_once(services: Services) -> None:
     other = ONE._replace(payer_account="6229", attempts=0)
     facts = ask(services, ONE, ONE, other)

@@ -1,6 +1,7 @@
 """A payment from a verified request to its answer, once and only once."""
 
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy import func, select, text
 
 from app.gateway.answers import GatewayAnswer
 from app.gateway.problems import InvalidDocument, LimitExceeded
-from app.payments import risk_lists, service
+from app.payments import outcomes, risk_lists, service
 from app.payments.ledger import balance_of, inspect_ledger, read_accounts
 from app.payments.lifecycle import State
 from app.payments.models import LedgerTransfer, PaymentInstruction, TransferKind
@@ -115,6 +116,38 @@ def test_sixteen_at_once_book_once(bank: Bank) -> None:
     assert all(answer == answers[0] for answer in answers)
     assert bookings(bank) == 1
     assert balance(bank, PAYER) == OPENING - 123_45
+
+
+def test_groups_and_outcomes_wait_for_each_other_in_one_order(routed_bank: Bank) -> None:
+    """A payment is taken back while the same account and the same limit are used by one group, and wanted by a next."""
+    bank, services = routed_bank, routed_bank.services
+    if services.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one lock")
+    earlier = bank.pay(elsewhere(instruction_id="earlier")).body["bank_reference"]
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+
+    def take_back() -> None:
+        with services.transaction() as session:
+            assert outcomes.cancel(services, session, earlier, "cancelled")
+
+    def pay() -> GatewayAnswer:
+        with writing(services) as session:
+            return service.pay(services, session, bank.request(payment(instruction_id="second")))
+
+    with ThreadPoolExecutor(2) as pool:
+        with writing(services) as session:
+            service.pay(services, session, bank.request(payment(instruction_id="first")))
+            others: list[Future[Any]] = []
+            for count, work in enumerate((take_back, pay), 1):
+                others.append(pool.submit(work))
+                with services.reading() as other:
+                    while other.scalar(waiting) < count and not others[-1].done():
+                        other.rollback()
+        for done in others:
+            done.result(timeout=30)
+    assert balance(bank, PAYER) == OPENING - 2 * 123_45
 
 
 @pytest.mark.parametrize(
