@@ -24,6 +24,7 @@ from app.identity.person_keys import PersonKeyStore
 from app.identity.persons import EmbeddedPortraitSource
 from app.journal import Journal
 from app.payments.core_banking import CoreFactory, EmbeddedCore
+from app.payments.fees import FeesInForce, no_fees
 from app.proofing.registers import DatabaseRegistry, HttpRegistry
 from app.settings import Settings
 from app.signing.documents import DocumentStore, SealedDocumentStore
@@ -87,6 +88,11 @@ class Services:
     def core_banking(self) -> CoreFactory:
         """The bank's core system: balances, holds, bookings, names of account holders."""
         return EmbeddedCore
+
+    @cached_property
+    def fees(self) -> FeesInForce:
+        """What payments cost."""
+        return no_fees
 
     @cached_property
     def person_keys(self) -> PersonKeyStore:

@@ -37,8 +37,8 @@ def saved_answer(payment: PaymentInstruction) -> GatewayAnswer:
     return _answer(payment.answer, **_columns(payment))
 
 
-def current_answer(payment: PaymentInstruction, available_minor: int) -> GatewayAnswer:
-    """Where an instruction stands now."""
+def current_answer(payment: PaymentInstruction, available_minor: int | None) -> GatewayAnswer:
+    """Where an instruction stands now; without a balance where its account is no more."""
     now = {
         "state": payment.state,
         "reasons": payment.reasons,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.identity.models import Account
@@ -78,6 +79,20 @@ def list_held(session: Session, account: Account, now: datetime, *, limit: int =
 def get_held(session: Session, account: Account, payment_id: str, now: datetime) -> HeldPayment:
     """One of them. Raises NotFound, also for another enterprise's."""
     return _view(session, account, find_row(session, account, payment_id), now)
+
+
+def list_overdue(session: Session, now: datetime, most: int) -> Sequence[str]:
+    """Held payments that nobody decided upon in time, the oldest first."""
+    overdue = select(PaymentApproval.payment_id).where(
+        PaymentApproval.outcome.is_(None), PaymentApproval.expires_at <= now
+    )
+    return session.scalars(overdue.order_by(PaymentApproval.expires_at).limit(most)).all()
+
+
+def close(session: Session, payment_id: str, outcome: str) -> None:
+    """Nobody has to decide any more; the caller has locked the instruction. What was decided meanwhile stays."""
+    undecided = PaymentApproval.payment_id == payment_id, PaymentApproval.outcome.is_(None)
+    session.execute(update(PaymentApproval).where(*undecided).values(outcome=outcome))
 
 
 def find_row(session: Session, account: Account, payment_id: str) -> PaymentApproval:

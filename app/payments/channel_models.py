@@ -137,12 +137,15 @@ class PaymentApproval(Base):
     reasons: Mapped[list[str]]
     held_at: Mapped[datetime]
     expires_at: Mapped[datetime]
-    outcome: Mapped[str | None] = mapped_column(String(12))  # approved, refused, expired
+    outcome: Mapped[str | None] = mapped_column(String(12))  # approved, refused, expired, cancelled
     decided_by: Mapped[str | None] = mapped_column(String(26))
     decided_at: Mapped[datetime | None]
     note: Mapped[str | None] = mapped_column(String(200))
 
-    __table_args__ = (Index("ix_payment_approvals_tenant_outcome", "tenant_id", "outcome", "expires_at"),)
+    __table_args__ = (
+        Index("ix_payment_approvals_tenant_outcome", "tenant_id", "outcome", "expires_at"),
+        Index("ix_payment_approvals_outcome_expires", "outcome", "expires_at"),
+    )
 
 
 class PaymentReceipt(Base):

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,7 +23,9 @@ from app.journal.models import JournalEntry
 from app.payments.channels import BEIJING
 from app.payments.ledger import moved_amounts
 from app.payments.models import LedgerAccount, LedgerClosing, LedgerClosingBalance, LedgerTransfer
-from app.wiring import Services
+
+if TYPE_CHECKING:
+    from app.wiring import Services
 
 GRACE = timedelta(minutes=10)  # no transaction of the day before is still on its way then
 MOST_AT_ONCE = 31

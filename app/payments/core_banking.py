@@ -5,14 +5,18 @@ The port speaks of groups: a core that is asked once for a hundred accounts can 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy.orm import Session
 
-from app.payments import ledger
+from app.payments import books, ledger
+from app.payments.books import Entry, Stretch
+from app.payments.channels import Channel
+from app.payments.closings import verify_closings
 from app.payments.ledger import Account, Transfer
+from app.payments.models import TransferKind
 from app.payments.party_text import same_name
 from app.payments.store import store_of
 
@@ -50,6 +54,26 @@ class CoreBanking(Protocol):
 
     def release(self, payment_id: str) -> bool:
         """Give a held amount free; False where nothing is held."""
+
+    def entries(self, account: str, stretch: Stretch, most: int) -> Sequence[Entry]:
+        """What was booked on an account, oldest first; on one account no two have the same place."""
+
+    def booked_by_payment(self) -> Iterator[tuple[str, Mapping[TransferKind, int]]]:
+        """What was booked for each payment in fen, in the order of their references: for reconciliation."""
+
+    def booked_between(
+        self, kinds: Collection[TransferKind], since: datetime, until: datetime
+    ) -> Iterator[tuple[str, datetime]]:
+        """The payments for which something of these kinds was booked, and when."""
+
+    def held_by_payment(self) -> Mapping[str, int]:
+        """What is on hold, in fen."""
+
+    def in_transit(self, channel: Channel) -> int:
+        """What has left by a channel and has not arrived, in fen: the balance of its transit account."""
+
+    def find_faults(self) -> Sequence[str]:
+        """What is wrong with its books by themselves, in words."""
 
 
 CoreFactory = Callable[[Session, datetime], CoreBanking]  # for one transaction, at its moment
@@ -91,3 +115,29 @@ class EmbeddedCore:
     def release(self, payment_id: str) -> bool:
         """See CoreBanking."""
         return ledger.release_hold(self._session, payment_id, self._at)
+
+    def entries(self, account: str, stretch: Stretch, most: int) -> Sequence[Entry]:
+        """See CoreBanking."""
+        return books.list_entries(self._session, account, stretch, most)
+
+    def booked_by_payment(self) -> Iterator[tuple[str, Mapping[TransferKind, int]]]:
+        """See CoreBanking."""
+        return books.booked_by_payment(self._session)
+
+    def booked_between(
+        self, kinds: Collection[TransferKind], since: datetime, until: datetime
+    ) -> Iterator[tuple[str, datetime]]:
+        """See CoreBanking."""
+        return books.booked_between(self._session, kinds, since, until)
+
+    def held_by_payment(self) -> Mapping[str, int]:
+        """See CoreBanking."""
+        return books.held_by_payment(self._session)
+
+    def in_transit(self, channel: Channel) -> int:
+        """See CoreBanking."""
+        return ledger.balance_of(self._session, ledger.transit_account(channel))
+
+    def find_faults(self) -> Sequence[str]:
+        """See CoreBanking."""
+        return [*ledger.inspect_ledger(self._session).faults, *verify_closings(self._session)]

@@ -1,10 +1,16 @@
-"""What the enterprise pays for a payment: a hook. The schedule is a value with name and version; today it is empty."""
+"""What the enterprise pays for a payment: a hook. A schedule is a value with name and version; today it is empty.
+
+Which one is in force is chosen in one place (`Services.fees`); what it took is recorded with the instruction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
+
+from sqlalchemy.orm import Session
 
 from app.payments.channels import Channel
 
@@ -19,10 +25,16 @@ class FeeSchedule:
     batch_minor: Mapping[Channel, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
+FeesInForce = Callable[[Session, datetime], FeeSchedule]  # in a transaction, at its moment
 NO_FEES = FeeSchedule("no-fees", 1)
 
 
-def fee_for(channel: Channel, amount_minor: int, *, batch: bool, schedule: FeeSchedule = NO_FEES) -> int:
+def no_fees(_session: Session, _at: datetime) -> FeeSchedule:
+    """Payments cost nothing, at any time."""
+    return NO_FEES
+
+
+def fee_for(schedule: FeeSchedule, channel: Channel, amount_minor: int, *, batch: bool) -> int:
     """The fee in fen, at most the amount itself. Pure."""
     price = schedule.single_minor.get(channel, 0)
     if batch:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.certificates.models import CertificateRecord, CertificateState
 from app.oauth.authorizations import find_standing
-from app.payments import outcomes
+from app.payments import approvals, outcomes
 from app.payments.booking import booking_steps, booking_transfers, dispatch_of
 from app.payments.channels import Channel
 from app.payments.instructions import record_step
 from app.payments.lifecycle import State, verify_step
 from app.payments.messages import Payee, PaymentDocument
-from app.payments.models import LedgerHold, PaymentInstruction
+from app.payments.models import PaymentInstruction
 from app.payments.parties import NotRoutable, find_bank, find_route, is_here, names_a_bank
 from app.payments.risk import blocked_payee
 from app.payments.risk_facts import NOTHING, Movement, RiskFacts, remember
@@ -26,7 +25,6 @@ from app.routing.service import current_recogniser
 from app.wiring import Services
 
 MOST_AT_ONCE = 200
-LONGEST = timedelta(hours=24)
 
 
 def approve(services: Services, session: Session, payment_id: str, *, approver: str, note: str = "") -> State:
@@ -80,16 +78,16 @@ def refuse(services: Services, session: Session, payment_id: str, *, approver: s
 
 
 def expire_held(services: Services) -> int:
-    """End what nobody decided within 24 hours, at most 200 at once; returns how many."""
-    oldest = services.clock() - LONGEST
-    overdue = select(LedgerHold.payment_id).where(LedgerHold.released_at.is_(None), LedgerHold.placed_at < oldest)
+    """End what nobody decided in time, at most 200 at once; returns how many."""
     with services.reading() as session:
-        found = list(session.scalars(overdue.limit(MOST_AT_ONCE)))
+        overdue = approvals.list_overdue(session, services.clock(), MOST_AT_ONCE)
     expired = 0
-    for payment_id in found:
+    for payment_id in overdue:
         with services.transaction() as session:
-            if outcomes.lock(session, payment_id).state == State.HELD:
+            state = outcomes.lock(session, payment_id).state
+            if state == State.HELD:
                 expired += outcomes.reject(services, session, payment_id, "hold-expired")
+            approvals.close(session, payment_id, "cancelled" if state == State.CANCELLED else "expired")
     return expired
 
 

@@ -80,7 +80,16 @@ class LedgerReport:
     @property
     def is_sound(self) -> bool:
         """Whether every fen is where the transfers say."""
-        return self.sum_of_balances_minor == 0 and not self.differing_accounts
+        return not self.faults
+
+    @property
+    def faults(self) -> list[str]:
+        """What is not, in words."""
+        differing = self.differing_accounts
+        faults = [f"account {number}: balance or held amount differs from what moved" for number in differing]
+        if self.sum_of_balances_minor:
+            faults.append(f"the sum of all balances is {self.sum_of_balances_minor} fen")
+        return faults
 
 
 def transit_account(channel: str) -> str:

@@ -26,7 +26,7 @@ def reconcile_command(days: tuple[datetime, ...]) -> None:
     services = current_services()
     today = services.clock().astimezone(BEIJING).date()
     with services.reading() as session:
-        found = reconcile(session, tuple(day.date() for day in days) or (today - timedelta(days=1),), today)
+        found = reconcile(services, session, tuple(day.date() for day in days) or (today - timedelta(days=1),), today)
     click.echo(f"{found.instructions} instructions, {found.transfers} transfers, {found.files} days of channel files")
     for fault in found.faults:
         click.echo(fault)

@@ -47,4 +47,10 @@ def _make(session: Session, table: str, column: str, day: date) -> bool:
     session.execute(
         text(f"CREATE TABLE {SCHEMA}.{name} PARTITION OF {table} FOR VALUES FROM ('{begins}') TO ('{ends}')")
     )
+    session.execute(  # those that guard rows it has from its table
+        text(
+            f"CREATE TRIGGER no_truncate BEFORE TRUNCATE ON {SCHEMA}.{name} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION payments_append_only('{table}')"
+        )
+    )
     return True

@@ -22,7 +22,7 @@ from app.payments.channel_models import PaymentReceipt
 from app.payments.channels import BEIJING, Channel
 from app.payments.instructions import InstructionView, get_instruction
 from app.payments.lifecycle import State
-from app.payments.models import LedgerAccount, PaymentInstruction
+from app.payments.models import PaymentInstruction
 from app.payments.problems import ReceiptNotReady
 from app.problems import Unavailable
 from app.routing.banks import BANKS_BY_ID
@@ -155,7 +155,8 @@ def _read_facts(services: Services, session: Session, payment: InstructionView) 
     if bank is None:
         raise Unavailable("the bank is not registered")
     stored = session.get_one(PaymentInstruction, payment.bank_reference)
-    payer = session.get_one(LedgerAccount, payment.payer_account)
+    accounts = services.core_banking(session, services.clock()).find([payment.payer_account])
+    payer = accounts.get(payment.payer_account) or session.get_one(Tenant, payment.tenant_id)  # of a closed account
     settled = [step.at for step in payment.steps if step.state is State.SETTLED]
     payee_bank = BANKS_BY_ID.get(stored.payee_bank_id or "")
     same_bank = payment.channel in {None, Channel.BOOK}

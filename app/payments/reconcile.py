@@ -1,30 +1,33 @@
-"""Reconciliation to the fen: ledger, instructions, holds, names, closings and the channels' end-of-day files.
+"""Reconciliation to the fen: the core's books, instructions, holds, names and the channels' end-of-day files.
 
-Instructions and transfers are read side by side in the order of their references, in bounded memory.
+Instructions and bookings are read side by side in the order of their references, in bounded memory.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.payments import channel_files
 from app.payments.channel_files import ChannelLine
-from app.payments.closings import end_of, verify_closings
-from app.payments.ledger import balance_of, inspect_ledger, transit_account
+from app.payments.channels import Channel
+from app.payments.closings import end_of
+from app.payments.core_banking import CoreBanking
 from app.payments.lifecycle import IN_FLIGHT, State
-from app.payments.models import LedgerHold, LedgerTransfer, PaymentInstruction, PaymentName, TransferKind
+from app.payments.models import PaymentInstruction, PaymentName, TransferKind
+
+if TYPE_CHECKING:
+    from app.wiring import Services
 
 MAX_FAULTS = 200
 _CHUNK = 2000
-_CHANNELS = ("ibps", "beps", "hvps")
+_CHANNELS = (Channel.IBPS, Channel.BEPS, Channel.HVPS)
 _OUT = frozenset({TransferKind.CLEARING})
 _BACK = _OUT | {TransferKind.REVERSAL}
 _THERE = _OUT | {TransferKind.SETTLEMENT}
@@ -71,59 +74,56 @@ class _Facts:
     channel: str | None
 
 
-def reconcile(session: Session, days: tuple[date, ...] = (), today: date | None = None) -> Reconciliation:
+def reconcile(
+    services: Services, session: Session, days: tuple[date, ...] = (), today: date | None = None
+) -> Reconciliation:
     """Compare everything with everything, and with the channels' files of `days` (Beijing). With `today` a file that
     should have come long ago is a fault."""
-    faults: list[str] = []
-    report = inspect_ledger(session)
-    faults += [
-        f"account {number}: balance or held amount differs from what moved" for number in report.differing_accounts
-    ]
-    if report.sum_of_balances_minor:
-        faults.append(f"the sum of all balances is {report.sum_of_balances_minor} fen")
-    counted = _compare_instructions(session, faults)
+    core = services.core_banking(session, services.clock())
+    faults = [*core.find_faults()]
+    counted = _compare_instructions(session, core, faults)
     names = session.scalar(select(func.count()).select_from(PaymentName)) or 0
     if names != counted[0]:
         faults.append(f"{names} names for {counted[0]} instructions")
-    faults += verify_closings(session)
-    files = sum(_compare_file(session, day, faults) for day in days)
+    files = sum(_compare_file(session, core, day, faults) for day in days)
     if today is not None:
-        faults += _late_files(session, today)
+        faults += _late_files(session, core, today)
     return Reconciliation(*counted, files, tuple(faults[:MAX_FAULTS]))
 
 
-def _compare_instructions(session: Session, faults: list[str]) -> tuple[int, int]:
-    on_hold = set(session.scalars(select(LedgerHold.payment_id).where(LedgerHold.released_at.is_(None))))
-    held: set[str] = set()
+def _compare_instructions(session: Session, core: CoreBanking, faults: list[str]) -> tuple[int, int]:
+    on_hold = core.held_by_payment()
+    held: dict[str, int] = {}
     on_the_way: Counter[str] = Counter()
     instructions = transfers = 0
-    groups = _groups(session)
+    groups = core.booked_by_payment()
     group = next(groups, None)
     for facts in _instructions(session):
         instructions += 1
         while group is not None and group[0] < facts.payment_id:
             faults.append(f"{group[0]}: transfers without an instruction")
             group = next(groups, None)
-        booked: dict[TransferKind, int] = {}
+        booked: Mapping[TransferKind, int] = {}
         if group is not None and group[0] == facts.payment_id:
             booked, group = group[1], next(groups, None)
         transfers += len(booked)
         _compare_one(facts, booked, faults)
         if facts.state is State.HELD:
-            held.add(facts.payment_id)
+            held[facts.payment_id] = facts.amount_minor + facts.fee_minor
         if facts.state in IN_FLIGHT:
             on_the_way[facts.channel or ""] += facts.amount_minor
     if group is not None:
         faults.append(f"{group[0]}: transfers without an instruction")
-    faults += [f"{payment_id}: hold and state differ" for payment_id in sorted(on_hold ^ held)]
+    differing = {payment_id for payment_id, _ in on_hold.items() ^ held.items()}
+    faults += [f"{payment_id}: hold and state differ" for payment_id in sorted(differing)]
     for channel in _CHANNELS:
-        found = balance_of(session, transit_account(channel))
+        found = core.in_transit(channel)
         if found != on_the_way[channel]:
             faults.append(f"transit account of {channel}: {found} fen, {on_the_way[channel]} on their way")
     return instructions, transfers
 
 
-def _compare_one(facts: _Facts, booked: dict[TransferKind, int], faults: list[str]) -> None:
+def _compare_one(facts: _Facts, booked: Mapping[TransferKind, int], faults: list[str]) -> None:
     kinds = frozenset(booked) - _FEES
     if kinds not in _EXPECTED.get(facts.state, ()):
         faults.append(f"{facts.payment_id}: {facts.state} with the transfers {', '.join(sorted(kinds)) or 'none'}")
@@ -135,7 +135,7 @@ def _compare_one(facts: _Facts, booked: dict[TransferKind, int], faults: list[st
         faults.append(f"{facts.payment_id}: its fee was not booked or given back as it should")
 
 
-def _compare_file(session: Session, day: date, faults: list[str]) -> bool:
+def _compare_file(session: Session, core: CoreBanking, day: date, faults: list[str]) -> bool:
     """What the channels say they settled and sent back on a day, against the states here."""
     lines = channel_files.entries(session, day)
     if lines is None:
@@ -160,7 +160,7 @@ def _compare_file(session: Session, day: date, faults: list[str]) -> bool:
         is_return = kind is TransferKind.RETURN
         there = {line.payment_id for line in lines if line.returned is is_return}
         there_before = {line.payment_id for line in before or () if line.returned is is_return}
-        for payment_id, posted_at in _done_here(session, day, kind):
+        for payment_id, posted_at in _done_here(core, day, kind):
             is_near_midnight = posted_at < end_of(day - timedelta(days=1)) + _MIDNIGHT
             if is_near_midnight and (before is None or payment_id in there_before):
                 continue
@@ -169,11 +169,11 @@ def _compare_file(session: Session, day: date, faults: list[str]) -> bool:
     return True
 
 
-def _late_files(session: Session, today: date) -> Iterator[str]:
+def _late_files(session: Session, core: CoreBanking, today: date) -> Iterator[str]:
     """Days before yesterday on which something was settled, and whose files are still not here."""
     for back in range(2, channel_files.DAYS_BACK + 1):
         day = today - timedelta(days=back)
-        if channel_files.entries(session, day) is None and any(True for _ in _done_here(session, day, *_BY_CLEARING)):
+        if channel_files.entries(session, day) is None and any(True for _ in _done_here(core, day, *_BY_CLEARING)):
             yield f"{day}: something was settled, and a channel's file is not here"
 
 
@@ -186,17 +186,10 @@ def _named_in(session: Session, lines: Sequence[ChannelLine]) -> dict[str, _Fact
     return found
 
 
-def _done_here(session: Session, day: date, *kinds: TransferKind) -> Iterator[tuple[str, datetime]]:
+def _done_here(core: CoreBanking, day: date, *kinds: TransferKind) -> Iterator[tuple[str, datetime]]:
     """What was posted of these kinds from an hour before a day to an hour before its end: of those near midnight the
     other side may name either day, and the days together leave nothing out."""
-    done = select(LedgerTransfer.payment_id, LedgerTransfer.posted_at).where(
-        LedgerTransfer.kind.in_(kinds),
-        LedgerTransfer.posted_at >= end_of(day - timedelta(days=1)) - _MIDNIGHT,
-        LedgerTransfer.posted_at < end_of(day) - _MIDNIGHT,
-    )
-    for payment_id, posted_at in session.execute(done.order_by(LedgerTransfer.posted_at, LedgerTransfer.id)):
-        if payment_id is not None:
-            yield payment_id, posted_at
+    return core.booked_between(kinds, end_of(day - timedelta(days=1)) - _MIDNIGHT, end_of(day) - _MIDNIGHT)
 
 
 def _instructions(session: Session) -> Iterator[_Facts]:
@@ -207,11 +200,3 @@ def _instructions(session: Session) -> Iterator[_Facts]:
 def _facts(row: Sequence[Any]) -> _Facts:
     payment_id, state, amount, fee, channel = row
     return _Facts(payment_id, State(state), amount, fee, channel)
-
-
-def _groups(session: Session) -> Iterator[tuple[str, dict[TransferKind, int]]]:
-    columns = (LedgerTransfer.payment_id, LedgerTransfer.kind, LedgerTransfer.amount_minor)
-    of_payments = select(*columns).where(LedgerTransfer.payment_id.is_not(None)).order_by(LedgerTransfer.payment_id)
-    rows = session.execute(of_payments.execution_options(yield_per=_CHUNK))
-    for payment_id, group in groupby(rows, key=lambda row: str(row[0])):
-        yield payment_id, {TransferKind(kind): amount for _, kind, amount in group}

@@ -180,7 +180,8 @@ def _find(session: Session, verified: VerifiedRequest, asked: StatusDocument | C
 
 def _tell(services: Services, session: Session, payment: PaymentInstruction) -> GatewayAnswer:
     accounts = services.core_banking(session, payment.updated_at).find([payment.payer_account])
-    told = current_answer(payment, accounts[payment.payer_account].available_minor)
+    payer = accounts.get(payment.payer_account)  # the bank may have closed it since
+    told = current_answer(payment, payer.available_minor if payer else None)
     steps = [
         {"state": step.state.value, "at": step.at.isoformat()} for step in instructions.list_steps(session, payment)
     ]

@@ -140,6 +140,7 @@ class Group:
         self._day: date = at.astimezone(BEIJING).date()
         self._orders = orders
         self._policy = policy_in_force(services, session.connection())
+        self._fees = services.fees(session, at)
         self._refused: dict[str, Problem] = {}
         self._used: dict[Use, int] = {}
         self._firsts: dict[Name, Taken] = {}  # of several orders of one name the first
@@ -244,7 +245,7 @@ class Group:
         terms, payer = taken.order.terms, taken.order.terms.payer_account
         resolved = self._resolved[taken.payment_id]
         verdict = assess(risk, self._policy)
-        told = {"risk": verdict.to_json()}
+        told: dict[str, Any] = {"risk": verdict.to_json()}
         try:
             if verdict.outcome is Outcome.REFUSE:
                 taken.reject(verdict.reasons, told)
@@ -254,7 +255,10 @@ class Group:
             settings = self._services.settings
             route = find_route(terms.payee, terms.amount_minor, resolved, accounts, self._core, self._at, settings)
             taken.route, taken.details = route, route.explanation()
-            taken.fee_minor = fee_for(route.channel, terms.amount_minor, batch=taken.order.batch_id is not None)
+            is_item = taken.order.batch_id is not None
+            taken.fee_minor = fee_for(self._fees, route.channel, terms.amount_minor, batch=is_item)
+            if taken.fee_minor:
+                told["fees"] = {"name": self._fees.name, "version": self._fees.version}
             needed = terms.amount_minor + taken.fee_minor
             if available[payer] < needed:
                 taken.reject(["insufficient-funds"], told)

@@ -184,7 +184,7 @@ def compare(services: Services, acknowledged: Acknowledged, fates: Mapping[str, 
         assert len(rows) == len(told) == SINGLES + BATCHES * BATCH
         assert {state for _, state in told.values()} == {State.SETTLED, State.BOOKED}
         assert {reference for reference, state in told.values() if state == State.BOOKED} == set(fates)
-        assert reconcile(session).faults == ()
+        assert reconcile(services, session).faults == ()
         assert services.journal.verify(session).whole
     ends = {(reference, agreed_end(fate).value) for reference, fate in fates.items()}
     assert ends <= listener.heard.keys()

@@ -135,7 +135,7 @@ def test_proof_of_many_copies_and_of_many_retries_one_is_carried_out(payer: Paye
     }
     with payer.door.services.reading() as session:
         assert session.scalar(select(func.count()).select_from(PaymentInstruction)) == 2 * INSTRUCTIONS
-        assert reconcile(session).faults == ()
+        assert reconcile(payer.door.services, session).faults == ()
     sys.stdout.write(f"{2 * INSTRUCTIONS} instructions, {sum(tally.values())} requests in {took:.0f} s\n")
 
 

@@ -83,7 +83,7 @@ def test_whoever_granted_the_authorization_may_refuse_and_not_approve(office: Of
 def test_what_nobody_decides_upon_ends_by_itself_and_gives_the_money_free(
     office: Office, services: Services, clock: FakeClock
 ) -> None:
-    clock.advance(LONGEST)
+    clock.advance(LONGEST - timedelta(seconds=1))
     assert held.expire_held(services) == 0
     clock.advance(timedelta(seconds=1))
     assert (held.expire_held(services), held.expire_held(services)) == (1, 0)

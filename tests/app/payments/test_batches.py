@@ -66,7 +66,7 @@ def test_every_item_is_paid_and_says_so(bank: Bank) -> None:
     assert {result["state"] for result in body["results"]} == {"settled"}
     assert balance(bank, PAYER) == OPENING - 100 * (CHUNK + 3)
     with bank.services.reading() as session:
-        assert reconcile(session).faults == ()
+        assert reconcile(bank.services, session).faults == ()
 
 
 def test_a_bad_item_says_why_and_the_others_go_through(bank: Bank) -> None:

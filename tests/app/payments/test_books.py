@@ -36,7 +36,7 @@ def read(bank: Bank, **document: Any) -> Any:
 
 def faults(bank: Bank) -> tuple[str, ...]:
     with bank.services.reading() as session:
-        return reconcile(session).faults
+        return reconcile(bank.services, session).faults
 
 
 def cancel(bank: Bank, **document: Any) -> Any:

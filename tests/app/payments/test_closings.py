@@ -104,7 +104,7 @@ def test_a_closing_records_the_balances_of_the_accounts_that_moved(bank: Bank, c
     assert faults(bank) == []
     with bank.services.reading() as session:
         assert balance_of(session, SUPPLIER) == OPENING + 11
-        assert reconcile(session).faults == ()
+        assert reconcile(bank.services, session).faults == ()
 
 
 def test_closings_of_earlier_releases_are_carried_on(bank: Bank, clock: FakeClock) -> None:

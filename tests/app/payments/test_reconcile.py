@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import date, timedelta
-from functools import partial
 
 import pytest
 from sqlalchemy import delete
 
-from app.payments import channel_files, outcomes, taking
+from app.payments import channel_files, outcomes, service
 from app.payments.channel_models import ChannelFile
 from app.payments.channels import BEIJING, Channel
-from app.payments.fees import FeeSchedule, fee_for
+from app.payments.fees import FeeSchedule
 from app.payments.iso20022.messages import to_xml
 from app.payments.iso20022.values import ChannelStatement, StatementEntry
 from app.payments.jobs import dispatch_outbox
 from app.payments.ledger import FEE_ACCOUNT, Transfer, balance_of, post
+from app.payments.lifecycle import State
 from app.payments.models import TransferKind
 from app.payments.reconcile import reconcile
 from tests.app.payments.test_jobs import Connection, send
@@ -51,7 +51,7 @@ def faults_by_file(bank: Bank, clock: FakeClock, *entries: StatementEntry) -> tu
     with closing(Files(bank, entries)) as clearing:
         channel_files.fetch(bank.services, clearing)
     with bank.services.reading() as session:
-        found = reconcile(session, (day,))
+        found = reconcile(bank.services, session, (day,))
     assert found.files == 1
     return found.faults
 
@@ -114,7 +114,7 @@ def test_near_midnight_either_day_will_do_and_one_of_them_must(
         with closing(Files(routed_bank, [StatementEntry(reference, 100, False)], named)) as clearing:
             channel_files.fetch(routed_bank.services, clearing)
         with routed_bank.services.transaction() as session:
-            faults[named] = reconcile(session, tuple(days)).faults
+            faults[named] = reconcile(routed_bank.services, session, tuple(days)).faults
             session.execute(delete(ChannelFile))
     agreed = {at.date(), at.date() + timedelta(days=1 if hour else -1)}
     assert {day for day, found in faults.items() if not found} == agreed
@@ -125,14 +125,14 @@ def test_a_file_that_does_not_come_is_a_fault(routed_bank: Bank, clock: FakeCloc
     today = clock().astimezone(BEIJING).date()
     with routed_bank.services.reading() as session:
         for days, late in ((1, 0), (2, 1), (3, 1)):
-            assert len(reconcile(session, (), today + timedelta(days=days)).faults) == late
+            assert len(reconcile(routed_bank.services, session, (), today + timedelta(days=days)).faults) == late
 
 
 @pytest.fixture
 def priced(routed_bank: Bank, monkeypatch: pytest.MonkeyPatch) -> Bank:
     """The same bank, where a payment by IBPS costs half a yuan."""
-    schedule = FeeSchedule("half-a-yuan", 1, {Channel.IBPS: 50})
-    monkeypatch.setattr(taking, "fee_for", partial(fee_for, schedule=schedule))
+    schedule = FeeSchedule("half-a-yuan", 3, {Channel.IBPS: 50})
+    monkeypatch.setitem(routed_bank.services.__dict__, "fees", lambda _session, _at: schedule)
     return routed_bank
 
 
@@ -140,11 +140,15 @@ def test_a_fee_is_booked_with_the_payment_and_given_back_with_it(priced: Bank) -
     payee = {"name": "李四", "account": "6217000010001234567", "bank_text": CCB_HANGZHOU}
     answers = [priced.pay(payment(instruction_id=f"P-{n}", amount_minor=1_000, payee=payee)) for n in range(2)]
     assert [answer.sealed["fee_minor"] for answer in answers] == [50, 50]
+    with priced.services.reading() as session:
+        view = service.get_instruction(session, priced.enterprise, answers[0].body["bank_reference"])
+    [accepted] = [step for step in view.steps if step.state is State.ACCEPTED]
+    assert accepted.facts["fees"] == {"name": "half-a-yuan", "version": 3}
     with priced.services.transaction() as session:
         outcomes.reject(priced.services, session, answers[0].body["bank_reference"], "AC01")
     with priced.services.reading() as session:
         assert (balance_of(session, PAYER), balance_of(session, FEE_ACCOUNT)) == (OPENING - 1_050, 50)
-        assert reconcile(session).faults == ()
+        assert reconcile(priced.services, session).faults == ()
 
 
 def test_a_fee_that_nobody_owes_is_found(routed_bank: Bank) -> None:
@@ -152,5 +156,5 @@ def test_a_fee_that_nobody_owes_is_found(routed_bank: Bank) -> None:
     with routed_bank.services.transaction() as session:
         post(session, Transfer(TransferKind.FEE, PAYER, FEE_ACCOUNT, 1, reference), routed_bank.services.clock())
     with routed_bank.services.reading() as session:
-        [fault] = reconcile(session).faults
+        [fault] = reconcile(routed_bank.services, session).faults
     assert fault == f"{reference}: its fee was not booked or given back as it should"
