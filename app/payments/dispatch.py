@@ -90,7 +90,9 @@ def _begin(
     reports += [report for report in packed.refused if report.payment_id in ours & leaving.keys()]
     for row in rows.values():
         if row.id not in sent:
-            outbox.set_state(row, OutboxState.WAITING, now, row.last_error)
+            opens_at = packed.waiting.get(row.id)
+            row.deferred |= opens_at is not None  # so that its authorization is looked at again when it leaves
+            outbox.set_state(row, OutboxState.WAITING, opens_at or now, row.last_error)
     begun = update(OutboxItem).where(OutboxItem.id.in_(sorted(sent)))
     values = {"state": OutboxState.SENDING, "due_at": now + SILENCE, "attempts": OutboxItem.attempts + 1}
     session.execute(begun.values(values).execution_options(synchronize_session=False))

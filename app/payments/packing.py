@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session, load_only
 
 from app.db import new_id
 from app.payments.channel_models import OutboxItem
-from app.payments.channels import BEIJING, Channel, parameters_on
+from app.payments.channels import BEIJING, Channel, ChannelParameters, hvps_opening, parameters_on
 from app.payments.held import still_authorized
 from app.payments.iso20022.errors import MessageRefused
 from app.payments.iso20022.messages import to_xml
@@ -21,12 +22,16 @@ from app.payments.iso20022.values import CreditTransfer, CreditTransfers
 from app.payments.lifecycle import State
 from app.payments.models import PaymentInstruction
 from app.payments.outcomes import Report
+from app.payments.workdays import CalendarUnknown
 from app.routing.banks import BANKS_BY_ID
 
 if TYPE_CHECKING:
     from app.wiring import Services
 
 MOST_OCTETS = 1024 * 1024  # of the messages that travel in one request, but for one that is larger alone
+ON_ITS_WAY = timedelta(minutes=1)  # which a message may take
+UNKNOWN = timedelta(minutes=10)  # after which the calendar is looked at again that does not know the day
+log = logging.getLogger(__name__)
 _READ = (
     "authorization_id", "product_x5t_s256", "amount_minor", "payer_account", "payee_account", "payee_name", "purpose",
     "clearing_code", "payee_bank_id", "channel",
@@ -44,9 +49,10 @@ class Parcel:
 
 @dataclass(slots=True)
 class Packed:
-    """What can leave, and what never can."""
+    """What can leave, what has to wait until when (by row), and what never can leave."""
 
     parcels: list[Parcel] = field(default_factory=list)
+    waiting: dict[str, datetime] = field(default_factory=dict)
     refused: list[Report] = field(default_factory=list)
 
 
@@ -70,10 +76,21 @@ def pack(services: Services, claimed: Sequence[OutboxItem], now: datetime) -> Pa
                     continue
                 by_channel[Channel(payment.channel)].append((item, _transfer(payment, payer.name, sender)))
     parameters = parameters_on(now.astimezone(BEIJING).date())
+    if Channel.HVPS in by_channel and (opens_at := _hvps_opening(parameters, now)) is not None:
+        packed.waiting = {item.id: opens_at for item, _ in by_channel.pop(Channel.HVPS)}
     for channel, rows in by_channel.items():
         for group in _groups(rows, parameters.most_in_message(channel)):
             _pack_group(packed, channel, group, now)
     return packed
+
+
+def _hvps_opening(parameters: ChannelParameters, now: datetime) -> datetime | None:
+    """When it opens, where it is closed now or would be before a message is there; None where it may leave."""
+    try:
+        return hvps_opening(parameters, now) or hvps_opening(parameters, now + ON_ITS_WAY)
+    except CalendarUnknown as unknown:
+        log.error("nothing leaves by HVPS: %s", unknown)
+        return now + UNKNOWN
 
 
 def bundles(parcels: Sequence[Parcel]) -> Iterator[list[Parcel]]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from random import Random
 
-from app.payments.channels import BEIJING, Channel, ChannelParameters, parameters_on
+from app.payments.channels import BEIJING, Channel, ChannelParameters, hvps_opening, parameters_on
 from app.payments.iso20022.errors import MessageRefused
 from app.payments.iso20022.messages import parse_message, to_xml
 from app.payments.iso20022.values import (
@@ -30,6 +30,7 @@ from app.payments.iso20022.values import (
 )
 from app.payments.simulator.moods import Mood
 from app.payments.simulator.store import Fate, Mail, Store
+from app.payments.workdays import CalendarUnknown
 from app.routing.clearing_code import InvalidClearingCode, parse_clearing_code
 from pki.ports import Clock
 
@@ -100,7 +101,8 @@ class Simulator:
     def _decide(self, message: CreditTransfers, transfer: CreditTransfer) -> Fate:
         mood, chance = self._mood, self._chance(transfer.reference)
         decided_at = self._now() + chance.uniform(*mood.delay)
-        reason = find_fault(message.channel, transfer, parameters_on(_day(decided_at), self._ibps_limit_minor))
+        parameters = parameters_on(_day(decided_at), self._ibps_limit_minor)
+        reason = find_fault(message.channel, transfer, parameters, self._clock())
         if reason is None and chance.random() < mood.rejected:
             reason = chance.choice(_REASONS)
         fate = Fate(
@@ -183,20 +185,30 @@ def _read(xml: bytes) -> CreditTransfers | StatusRequest | str:
     return message if isinstance(message, CreditTransfers | StatusRequest) else f"unsuitable: {type(message).__name__}"
 
 
-def find_fault(channel: str, transfer: CreditTransfer, parameters: ChannelParameters) -> str | None:
-    """What every mood refuses a transfer for, as ExternalStatusReason1Code; None where it may settle. Pure.
+def find_fault(channel: str, transfer: CreditTransfer, parameters: ChannelParameters, at: datetime) -> str | None:
+    """What every mood refuses a transfer for that comes at an aware moment, as ExternalStatusReason1Code; None where it
+    may settle. Pure.
 
     Accounts ending in 0001 do not exist at the other banks, those ending in 0002 are closed.
     """
     limits = {Channel.IBPS: parameters.ibps_limit_minor, Channel.BEPS: parameters.beps_limit_minor}
     if transfer.amount_minor > limits.get(Channel(channel), transfer.amount_minor):
         return "AM02"
+    if channel == Channel.HVPS and not _is_open(parameters, at):
+        return "TM01"
     if transfer.clearing_code is not None:
         try:
             parse_clearing_code(transfer.clearing_code)
         except InvalidClearingCode:
             return "RC01"
     return {"0001": "AC01", "0002": "AC04"}.get(transfer.payee_account[-4:])
+
+
+def _is_open(parameters: ChannelParameters, at: datetime) -> bool:
+    try:
+        return hvps_opening(parameters, at) is None
+    except CalendarUnknown:
+        return False
 
 
 def _final_status(fate: Fate) -> TransferStatus:

@@ -10,10 +10,9 @@ import pytest
 from flask import Flask
 
 from app.payments import channel_commands, dispatch
-from app.payments.channels import PARAMETERS, Channel, parameters_on
+from app.payments.channels import PARAMETERS, parameters_on
 from app.payments.clearing import simulator_folder
 from app.payments.clearing_errors import DeliveryRefused
-from app.payments.fees import NO_FEES, FeeSchedule, fee_for
 from app.payments.jobs import dispatch_outbox, serve_outbox
 from app.payments.simulator.door import STATE_FILE, SimulatorServer, open_key
 from app.payments.simulator.moods import CALM
@@ -105,14 +104,3 @@ def test_the_limit_of_ibps_is_the_banks_own_on_both_sides(services: Services) ->
     read = Settings.from_env({**given, **data_key, "YUNLIAN_IBPS_LIMIT_MINOR": "10000000"})
     assert read.ibps_limit_minor == 10_000_000
     assert Settings.from_env({**given, **data_key}).ibps_limit_minor is None
-
-
-def test_fees_follow_the_schedule_and_never_exceed_the_amount() -> None:
-    schedule = FeeSchedule("paper", 1, {Channel.HVPS: 500, Channel.BEPS: 50}, {Channel.BEPS: 20})
-    assert fee_for(Channel.HVPS, 10_000, batch=False) == 0
-    assert NO_FEES.name == "no-fees"
-    assert fee_for(Channel.HVPS, 10_000, batch=False, schedule=schedule) == 500
-    assert fee_for(Channel.HVPS, 10_000, batch=True, schedule=schedule) == 500
-    assert fee_for(Channel.BEPS, 10_000, batch=True, schedule=schedule) == 20
-    assert fee_for(Channel.BEPS, 30, batch=False, schedule=schedule) == 30
-    assert fee_for(Channel.BOOK, 30, batch=False, schedule=schedule) == 0

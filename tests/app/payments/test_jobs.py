@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from app.payments import dispatch, outbox, outcomes
+from app.payments import dispatch, outbox, outcomes, packing
 from app.payments.channel_models import OutboxItem, OutboxState
+from app.payments.channels import BEIJING, hvps_opening
 from app.payments.clearing import ClearingConnection, ClearingNotConfigured, connect, embedded_clearing
 from app.payments.clearing_errors import DeliveryUncertain, NotDelivered
 from app.payments.dispatch import SILENCE
@@ -21,6 +23,7 @@ from app.payments.jobs import dispatch_outbox
 from app.payments.ledger import SETTLEMENT_ACCOUNT, balance_of, inspect_ledger, transit_account
 from app.payments.packing import pack
 from app.payments.simulator.moods import Mood
+from app.payments.workdays import CalendarUnknown
 from app.problems import Conflict
 from tests.app.payments.standing import record_authorization
 from tests.app.payments.world import CCB_HANGZHOU, OPENING, PAYER, Bank, payment
@@ -141,6 +144,59 @@ def test_a_large_amount_waits_for_the_channel_to_open(routed_bank: Bank, clock: 
     clock.advance(9 * HOUR)  # Sunday 21:00 in Beijing: Monday's window is open
     assert dispatch_outbox(routed_bank.services) == 1
     assert balances(routed_bank, "hvps") == (OPENING - 1_500_000_00, 0, 1_500_000_00)
+
+
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(minutes=30)], ids=["as it closes", "after it closed"])
+def test_what_could_not_leave_before_its_channel_closed_waits_again(
+    routed_bank: Bank, clock: FakeClock, late: timedelta
+) -> None:
+    record_authorization(routed_bank)
+    clock.advance(29 * HOUR)  # Monday 17:00 in Beijing: open for a quarter of an hour
+    send(routed_bank, amount_minor=1_500_000_00)
+    with closing(Connection(routed_bank)) as clearing:
+        clearing.before = NotDelivered("away")
+        dispatch_outbox(routed_bank.services, clearing)
+        clock.advance(timedelta(minutes=14, seconds=30) + late)
+        clearing.before = None
+        for _ in range(2):
+            dispatch_outbox(routed_bank.services, clearing)
+        assert clearing.references() == []
+        [row] = rows(routed_bank)
+        assert row.due_at.astimezone(BEIJING).isoformat() == "2026-11-23T20:30:00+08:00"
+        clock.advance(4 * HOUR)
+        dispatch_outbox(routed_bank.services, clearing)
+    assert state(routed_bank)[0] == "settled"
+    assert balances(routed_bank, "hvps") == (OPENING - 1_500_000_00, 0, 1_500_000_00)
+
+
+def test_what_waited_again_is_returned_where_the_authorization_has_ended(routed_bank: Bank, clock: FakeClock) -> None:
+    clock.advance(29 * HOUR)
+    send(routed_bank, amount_minor=1_500_000_00)  # no record of the authorization: it does not stand
+    clock.advance(HOUR)
+    dispatch_outbox(routed_bank.services)
+    assert state(routed_bank)[0] == "booked"
+    clock.advance(3 * HOUR)
+    dispatch_outbox(routed_bank.services)
+    assert state(routed_bank) == ("rejected", ["authorization-ended"])
+
+
+def test_without_a_calendar_a_large_amount_waits_and_the_log_says_why(
+    routed_bank: Bank, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unknown(day: date) -> bool:
+        raise CalendarUnknown(day.year)
+
+    record_authorization(routed_bank)
+    clock.advance(28 * HOUR)
+    send(routed_bank, amount_minor=1_500_000_00)
+    monkeypatch.setattr(packing, "hvps_opening", partial(hvps_opening, workday=unknown))
+    dispatch_outbox(routed_bank.services)
+    assert state(routed_bank)[0] == "booked"
+    assert "calendar of 2026 is not known" in caplog.text
+    monkeypatch.undo()
+    clock.advance(packing.UNKNOWN)
+    dispatch_outbox(routed_bank.services)
+    assert state(routed_bank)[0] == "settled"
 
 
 def test_what_waited_is_returned_where_the_authorization_has_ended(routed_bank: Bank, clock: FakeClock) -> None:

@@ -85,12 +85,26 @@ def test_what_is_not_acknowledged_is_told_again(side: Side) -> None:
     ],
 )
 def test_what_is_wrong_with_a_transfer_is_refused_in_every_mood(
-    side: Side, changes: dict[str, object], channel: str, reason: str | None
+    side: Side, clock: FakeClock, changes: dict[str, object], channel: str, reason: str | None
 ) -> None:
+    clock.advance(timedelta(days=1))  # a workday
     wrong = replace(TRANSFER, **changes)  # type: ignore[arg-type]
     side.send(CreditTransfers("M-1", NOW, channel, DAY, (wrong,)))
     [status] = side.statuses()
     assert (status.status, status.reason) == (Status.REJECTED if reason else Status.SETTLED, reason)
+
+
+@pytest.mark.parametrize(
+    ("hours", "reason"),
+    [(0, "TM01"), (8, "TM01"), (9, None), (29, None), (30, "TM01")],
+    ids=["Sunday noon", "Sunday 20:00", "Sunday 21:00", "Monday 17:00", "Monday 18:00"],
+)
+def test_a_large_amount_is_refused_while_its_channel_is_closed(
+    side: Side, clock: FakeClock, hours: int, reason: str | None
+) -> None:
+    clock.advance(timedelta(hours=hours))
+    side.send(CreditTransfers("M-1", NOW, "hvps", DAY, (TRANSFER,)))
+    assert [status.reason for status in side.statuses()] == [reason]
 
 
 def test_the_same_transfer_again_moves_nothing_and_another_under_its_name_is_refused(side: Side) -> None:
