@@ -15,6 +15,7 @@ from app.certificates.renewal import warn_before_expiry
 from app.identity import sessions
 from app.oauth.forgetting import forget_expired
 from app.oauth.token_keys import rotate_when_due
+from app.payments import workdays
 from app.payments.batches import resume_batches
 from app.payments.closings import close_days
 from app.payments.held import expire_held
@@ -52,6 +53,7 @@ JOBS = (
     Job("close the ledger's days", timedelta(minutes=5), close_days),
     Job("go on with batches", timedelta(seconds=10), resume_batches),
     Job("expire held payments", timedelta(minutes=1), expire_held),
+    Job("warn before the working calendar ends", timedelta(days=1), workdays.warn_before_end),
     Job("renew archive time stamps", timedelta(hours=1), renew_due),
     Job("delete contracts after retention", timedelta(hours=1), delete_expired),
     Job("forget signatures in the making", timedelta(minutes=10), forget_pending_signings),

@@ -82,6 +82,11 @@ def get_receipt(services: Services, tenant_id: str, payment_id: str) -> Receipt:
     return Receipt(payment_id, known.verify_code, services.documents.get(known.document_sha256))
 
 
+def can_be_had(session: Session, payment: InstructionView) -> bool:
+    """Whether `get_receipt` gives one: of a payment that came back only where one was made before."""
+    return payment.state is State.SETTLED or session.get(PaymentReceipt, payment.bank_reference) is not None
+
+
 def find_by_code(session: Session, code: str) -> VerifiedReceipt | None:
     """What a verify code stands for, with the state in which the payment is now; None where it stands for nothing."""
     known = session.scalar(select(PaymentReceipt).where(PaymentReceipt.verify_code == _plain(code)))

@@ -4,9 +4,18 @@ each autumn.
 
 from __future__ import annotations
 
-from datetime import date
+import logging
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import chinese_calendar
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+NOTICE = timedelta(days=30)  # in which a new calendar can be installed
+log = logging.getLogger(__name__)
 
 
 class CalendarUnknown(LookupError):
@@ -23,3 +32,15 @@ def is_workday(day: date) -> bool:
         return bool(chinese_calendar.is_workday(day))
     except NotImplementedError as exc:
         raise CalendarUnknown(day.year) from exc
+
+
+def warn_before_end(services: Services) -> int:
+    """Tell operators while there is time: beyond the calendar no payment goes by HVPS, and every day is a holiday to
+    risk control. Returns how many warnings were given."""
+    day = (services.clock() + NOTICE).astimezone(ZoneInfo("Asia/Shanghai")).date()
+    try:
+        is_workday(day)
+    except CalendarUnknown as unknown:
+        log.warning("%s", unknown)
+        return 1
+    return 0

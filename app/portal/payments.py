@@ -40,7 +40,7 @@ def payment(payment_id: str) -> Page:
     """One payment with its steps."""
     with current_services().reading() as session:
         found = get_instruction(session, get_account().tenant_id, payment_id)
-    receipt_there = found.state in {State.SETTLED, State.RETURNED}
+        receipt_there = receipts.can_be_had(session, found)
     return render_template("payments/payment.html", payment=found, receipt=receipt_there), 200
 
 

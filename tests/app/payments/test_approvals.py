@@ -17,7 +17,7 @@ from app.payments.lifecycle import State
 from app.payments.models import DailyUse
 from app.payments.problems import HeldNoLonger, OwnAuthorization
 from app.payments.risk_lists import add
-from app.problems import NotFound
+from app.problems import NotAllowed, NotFound
 from app.wiring import Services
 from tests.app.identity.people import People
 from tests.app.payments.standing import record_authorization
@@ -67,6 +67,15 @@ def test_a_colleague_approves_and_the_money_moves(office: Office, services: Serv
         kinds = [entry.kind for entry in services.journal.entries(session, limit=20)]
     assert (seen.outcome, seen.may_approve) == ("approved", False)
     assert "payment-approved" in kinds
+
+
+@pytest.mark.parametrize("role", [Role.PLATFORM_USER, Role.AUDITOR, Role.OPERATOR])
+def test_only_the_enterprises_people_decide(office: Office, role: Role) -> None:
+    office.colleague.role = role  # which no account of an enterprise can get
+    for approve in (True, False):
+        with pytest.raises(NotAllowed):
+            office.decide(office.colleague, approve=approve)
+    assert office.state() == "held"
 
 
 def test_whoever_granted_the_authorization_may_refuse_and_not_approve(office: Office, services: Services) -> None:

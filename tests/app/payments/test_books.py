@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.gateway.problems import InvalidDocument
 from app.payments import outcomes, service
+from app.payments.channels import BEIJING
 from app.payments.closings import GRACE, close_days, end_of, verify_closings
 from app.payments.ledger import FUNDING_ACCOUNT, Transfer, balance_of, post
 from app.payments.lifecycle import State, StepNotAllowed
@@ -92,6 +93,20 @@ def test_what_waits_for_an_account_comes_to_stand_behind_what_it_waited_for(
     waiting.join()
     seen = told["entries"] + read(bank, cursor=told["end_cursor"])["entries"]
     assert [entry["amount_minor"] for entry in seen] == [OPENING, 5, -7]
+
+
+def test_days_of_a_statement_are_those_of_beijing(bank: Bank, clock: Any) -> None:
+    for name, hour, minute in (("late", 23, 59), ("early", 0, 1)):
+        at = clock().astimezone(BEIJING).replace(hour=hour, minute=minute)
+        clock.now = (at if at > clock() else at + DAY).astimezone(UTC)
+        bank.pay(payment(instruction_id=name))
+
+    def told(**document: Any) -> list[str | None]:
+        return [entry.get("instruction_id") for entry in read(bank, **document)["entries"]]
+
+    assert told(from_date="2026-11-22", to_date="2026-11-22") == [None, "late"]
+    assert told(from_date="2026-11-23", to_date="2026-11-23") == ["early"]
+    assert told(to_date="2026-11-21") == told(from_date="2026-11-24") == []
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "3000-01-01", "9999-12-31"])
@@ -188,6 +203,18 @@ def test_days_are_closed_in_a_chain_and_stay_closed(bank: Bank, clock: Any) -> N
         ("UPDATE ledger_accounts SET balance_minor = 1 WHERE kind = 'customer'", f"account {PAYER}"),
         ("UPDATE payment_instructions SET state = 'rejected'", "rejected with the transfers"),
         ("UPDATE payment_instructions SET state = 'held'", "hold and state differ"),
+        ("UPDATE payment_instructions SET state = 'booked', channel = 'ibps'", "0 fen, 12345 on their way"),
+        ("INSERT INTO payment_names VALUES ('t', 'n', 'p', 'd')", "2 names for 1 instructions"),
+        (
+            "INSERT INTO ledger_transfers SELECT 'x-clearing', 'x', 'clearing', debit_account, credit_account, 1, "
+            "posted_at FROM ledger_transfers WHERE kind = 'book'",
+            "x: transfers without an instruction",
+        ),
+        (
+            "INSERT INTO ledger_transfers SELECT payment_id || '-return', payment_id, 'return', credit_account, "
+            "debit_account, 1, posted_at FROM ledger_transfers WHERE kind = 'book'",
+            "a transfer has another amount than the instruction",
+        ),
     ],
 )
 def test_what_does_not_agree_is_named(app: Flask, bank: Bank, statement_text: str, fault: str) -> None:

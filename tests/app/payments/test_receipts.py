@@ -119,6 +119,24 @@ def test_money_that_came_back_shows_under_the_code(
     assert receipts.get_receipt(services, routed_bank.enterprise, reference).verify_code == code
 
 
+def test_money_that_came_back_before_anybody_asked_for_a_receipt_has_none(
+    people: People, routed_bank: Bank, services: Services, clock: FakeClock
+) -> None:
+    with services.reading() as session:
+        tenant = session.get_one(Tenant, routed_bank.enterprise)
+    people.add_account("cashier", Role.ENTERPRISE_USER, tenant)
+    browser = people.log_in("cashier")
+    clearing = Connection(routed_bank, Mood("returning", returned=1.0))
+    send(routed_bank, amount_minor=100)
+    dispatch_outbox(services, clearing)
+    clearing.close()
+    told = routed_bank.status(instruction_id="P-1").body
+    assert told["state"] == "returned"
+    page = browser.get(f"/enterprise/payments/{told['bank_reference']}")
+    assert page.status_code == 200
+    assert "receipt.pdf" not in page.text
+
+
 def test_the_enterprise_downloads_it(people: People, bank: Bank, services: Services, paid: str) -> None:
     with services.reading() as session:
         tenant = session.get_one(Tenant, bank.enterprise)

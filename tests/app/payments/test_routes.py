@@ -98,6 +98,27 @@ def test_a_payment_is_taken_back_before_it_leaves(call: Call) -> None:
     assert ended.sealed["available_balance_minor"] == OPENING
 
 
+@pytest.mark.parametrize("what", ["status", "cancel", "receipt"])
+def test_another_enterprises_payment_is_not_there(call: Call, app: Flask, parties: Parties, what: str) -> None:
+    reference = call(PATH, payment()).body["bank_reference"]
+    granted = parties.grant(parties.platform, parties.other_enterprise)
+    asked = {"bank_reference": reference} | ({"reason": "重复下单"} if what == "cancel" else {})
+    platform, token = parties.platform.client(app), parties.token(authorization=granted)
+    with pytest.raises(Refused) as raised:
+        platform.call(f"{PATH}/{what}", asked, token=token, enterprise=parties.other_enterprise.client())
+    assert (raised.value.status, raised.value.code) == (404, "not-found")
+
+
+def test_refusals_are_in_the_journal_without_names_accounts_or_amounts(call: Call, services: Services) -> None:
+    with pytest.raises(Refused):
+        call(PATH, payment(amount_minor=1_000_001))
+    with services.reading() as session:
+        entries = services.journal.entries(session, limit=20)
+    [entry] = [entry for entry in entries if entry.kind == "payment-refused"]
+    assert set(entry.body) == {"document_sha256", "reason", "authorization_id"}
+    assert entry.body["reason"] == "limit-exceeded"
+
+
 def test_an_odd_number_in_one_item_keeps_no_other_from_being_paid(call: Call) -> None:
     odd = [1.5, 1.0, 10**30, 10**400, -1, "1", True, None]
     items = [

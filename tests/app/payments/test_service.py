@@ -15,6 +15,7 @@ from app.payments import outcomes, risk_lists, service
 from app.payments.ledger import balance_of, inspect_ledger, read_accounts
 from app.payments.lifecycle import State
 from app.payments.models import LedgerTransfer, PaymentInstruction, TransferKind
+from app.payments.risk import STANDARD
 from app.payments.service import open_account
 from app.problems import Conflict, NotFound
 from app.routing.problems import DirectoryMissing
@@ -263,6 +264,45 @@ def test_platform_custody_pays_small_sums_only(bank: Bank) -> None:
     answer = bank.pay(payment(amount_minor=5_000_01))
     assert (answer.body["state"], answer.body["reasons"]) == ("rejected", ["risk-custody-ceiling"])
     assert answer.sealed["details"]["risk"]["policy"] == "standard"
+
+
+def test_at_night_a_large_amount_goes_to_known_payees_alone(bank: Bank, clock: Any) -> None:
+    clock.advance(timedelta(hours=14))  # two o'clock in Beijing
+    first = bank.pay(payment(amount_minor=500_000_01))
+    assert (first.body["state"], first.body["reasons"]) == ("rejected", ["risk-night-new-payee"])
+    bank.pay(payment(instruction_id="P-2", amount_minor=1))
+    assert bank.pay(payment(instruction_id="P-3", amount_minor=500_000_01)).body["state"] == "settled"
+
+
+@pytest.mark.parametrize(("before", "state"), [(9, "settled"), (10, "held")])
+def test_what_is_far_above_all_that_an_account_paid_waits_for_a_person(bank: Bank, before: int, state: str) -> None:
+    for number in range(before):
+        bank.pay(payment(instruction_id=f"P-{number}", amount_minor=1))
+    answer = bank.pay(payment(instruction_id="large", amount_minor=500_000_01))
+    assert (answer.body["state"], answer.body["reasons"]) == (state, ["hold-unlike-history"] * (state == "held"))
+
+
+def test_too_many_in_a_minute_are_refused_until_it_is_over(bank: Bank, clock: Any) -> None:
+    most = STANDARD.payer_attempts_per_minute
+    orders = [service.order_of(bank.request(payment(instruction_id=f"P-{n}", amount_minor=1))) for n in range(most - 1)]
+    with writing(bank.services) as session:
+        service.pay_together(bank.services, session, orders)
+    last, beyond = (bank.pay(payment(instruction_id=name, amount_minor=1)) for name in ("last", "beyond"))
+    assert last.body["state"] == "settled"
+    assert (beyond.body["state"], beyond.body["reasons"]) == ("rejected", ["risk-velocity"])
+    assert balance(bank, PAYER) == OPENING - most
+    clock.advance(timedelta(minutes=2))
+    assert bank.pay(payment(instruction_id="later", amount_minor=1)).body["state"] == "settled"
+
+
+def test_above_the_banks_own_limit_for_ibps_another_channel_is_taken(routed_bank: Bank) -> None:
+    services = routed_bank.services
+    object.__setattr__(services, "settings", replace(services.settings, ibps_limit_minor=10_00))
+    channels = [
+        routed_bank.pay(elsewhere(instruction_id=f"P-{amount}", amount_minor=amount)).body["channel"]
+        for amount in (10_00, 10_01)
+    ]
+    assert channels == ["ibps", "beps"]
 
 
 def test_the_state_is_asked_for_by_either_name_and_by_the_enterprise_alone(bank: Bank) -> None:
