@@ -10,6 +10,7 @@ import selectors
 import socket
 import struct
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def read_requests(path: Path) -> Iterator[bytes]:
 def run(
     requests: list[bytes], address: tuple[str, int], connections: int, warm_up: float, seconds: float, rate: float
 ) -> dict[str, object]:
-    """Serve all connections until the time or the requests are over; what is answered after the warm-up counts.
+    """Serve all connections until the time or the requests are over; what is answered after the warm-up counts, and
+    "answered" says how much was answered in all.
 
     With a `rate` (requests a second, 0: as fast as answers come) a request's time begins when it was due, also where
     it found no connection free.
@@ -64,6 +66,7 @@ def run(
     for connection in idle:
         selector.register(connection.socket, selectors.EVENT_READ, connection)
     latencies: dict[int, list[float]] = {}
+    answered: Counter[int] = Counter()
     sent, busy, last = 0, 0, 0.0
     began = time.perf_counter()
     ends_at = began + warm_up + seconds
@@ -83,6 +86,7 @@ def run(
             if status is None:
                 continue
             now = time.perf_counter()
+            answered[status] += 1
             if now >= began + warm_up and connection.began < ends_at:
                 latencies.setdefault(status, []).append(now - connection.began)
                 last = now
@@ -92,6 +96,7 @@ def run(
     return {
         "seconds": took,
         "sent": sent,
+        "answered": answered,
         "cpu": time.process_time(),
         "statuses": {
             str(status): {"count": len(found), "p50": _share(found, 0.5), "p99": _share(found, 0.99)}

@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import func, select
+
 from app.db import new_id
 from app.development import prepare_environment
 from app.gateway.content import TYP
@@ -30,6 +32,9 @@ from app.gateway.jose import encrypt, sign_jwt
 from app.oauth import service as oauth
 from app.oauth.details import Limits
 from app.payments.account_number import luhn_digit
+from app.payments.lifecycle import State
+from app.payments.models import PaymentInstruction
+from app.payments.reconcile import reconcile
 from app.payments.service import open_account
 from app.routing.sandbox import generate_sandbox
 from app.routing.service import load_sandbox_directory
@@ -80,6 +85,7 @@ class World:
     payers: list[str]
     payees: list[str]
     clearing_code: str
+    carried_out: int = 0  # instructions that were answered as carried out
 
     def renew_token(self) -> None:
         """Filling a database takes longer than a token is good for."""
@@ -270,6 +276,23 @@ def load(port: int, requests: list[bytes], **options: float) -> dict[str, Any]:
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         program = [sys.executable, str(ROOT / "bench" / "_payments_load.py"), file.name, str(port), *arguments]
         return json.loads(subprocess.run(program, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def load_payments(world: World, port: int, requests: list[bytes], items: int = 1, **options: float) -> dict[str, Any]:
+    """As `load`, for requests of so many instructions each."""
+    found = load(port, requests, **options)
+    world.carried_out += items * found["answered"].get("200", 0)
+    return found
+
+
+def verify_books(world: World) -> None:
+    """Raises where what was answered is not what was booked: as many instructions, all of them paid, to the fen."""
+    with world.services.reading() as session:
+        counted = select(PaymentInstruction.state, func.count()).group_by(PaymentInstruction.state)
+        states = dict(session.execute(counted).all())
+        faults = reconcile(world.services, session).faults
+    if states.keys() - {State.SETTLED, State.BOOKED} or sum(states.values()) != world.carried_out or faults:
+        raise RuntimeError(f"{world.carried_out} answered as carried out; {states}; {faults[:5]}")
 
 
 def cpu_of(pid: int) -> float:

@@ -2,9 +2,9 @@
 idempotency, limits, risk control, ledger, outbox, journal, signed and sealed answer.
 
 The load comes from a process of its own; beside it a bare Flask hello-world is served by the same gunicorn in the same
-run, and bars are also ratios to it, because a machine is never alone. `--quick` takes less than 50 s, `--json` prints
-for scripts; the exit status is 1 where a bar is missed. `--stored` says how many instructions the last measurement
-fills the database with.
+run, and bars are also ratios to it, because a machine is never alone. What was answered is compared with the books.
+`--quick` takes less than 50 s, `--json` prints for scripts; the exit status is 1 where a bar is missed. `--stored` says
+how many instructions the last measurement fills the database with.
 """
 # ruff: noqa: E402
 
@@ -24,7 +24,20 @@ from itertools import chain
 from typing import Any
 
 from bench._payments_fill import fill
-from bench._payments_world import HELLO, PATH, World, batch, cpu_of, found_world, gunicorn, load, postgresql, prepare
+from bench._payments_world import (
+    HELLO,
+    PATH,
+    World,
+    batch,
+    cpu_of,
+    found_world,
+    gunicorn,
+    load,
+    load_payments,
+    postgresql,
+    prepare,
+    verify_books,
+)
 from bench._payments_world import single as one_payment
 from bench._results import Result, report
 
@@ -64,6 +77,7 @@ def measure_postgresql(size: Size, stored: int) -> Iterator[Result]:
         yield Result("PostgreSQL: CPU of the workers per payment", spent * 1e6, "µs")
         yield from measure_overload(world, port, 3 * rate, size)
         yield from measure_batches(world, port, size)
+        verify_books(world)
         yield from measure_growth(world, (port, pid), database, size, stored)
 
 
@@ -72,6 +86,7 @@ def measure_sqlite(size: Size) -> Iterator[Result]:
         world = found_world(Path(name), f"sqlite:///{name}/yunlian.db")
         with gunicorn(world.environment, "wsgi:app") as door:
             rate, p99, spent = measure_singles(world, door, size)
+        verify_books(world)
         yield Result("SQLite: payments, 32 connections", rate, "/s", 1_000.0)
         yield Result("SQLite: p99", p99, "ms")
         yield Result("SQLite: CPU of the workers per payment", spent * 1e6, "µs")
@@ -88,9 +103,9 @@ def measure_singles(world: World, door: tuple[int, int], size: Size) -> tuple[fl
     """Single payments over 32 connections after 1 s of warm-up: rate, p99 in ms, CPU seconds of the workers each."""
     port, pid = door
     requests = prepare(world, PATH, lambda place: one_payment(world, place), size.requests)
-    load(port, requests[:400], seconds=30, warm_up=0)  # every worker has loaded its directory then
+    load_payments(world, port, requests[:400], seconds=30, warm_up=0)  # every worker has loaded its directory then
     before = cpu_of(pid)
-    answered = load(port, requests[400:], seconds=size.seconds)
+    answered = load_payments(world, port, requests[400:], seconds=size.seconds)
     accepted = _accepted(answered)
     return accepted["count"] / answered["seconds"], accepted["p99"], (cpu_of(pid) - before) / max(answered["sent"], 1)
 
@@ -99,7 +114,7 @@ def measure_overload(world: World, port: int, rate: float, size: Size) -> Iterat
     """Three times as many requests a second as were carried out, over 256 connections. A request's time begins when it
     is due, also where no connection is free to send it."""
     requests = prepare(world, PATH, lambda place: one_payment(world, place), int(rate * (size.overload + 0.5)))
-    answered = load(port, requests, connections=256, rate=rate, seconds=size.overload, warm_up=0.5)
+    answered = load_payments(world, port, requests, connections=256, rate=rate, seconds=size.overload, warm_up=0.5)
     accepted, busy = _accepted(answered), answered["statuses"].get("429", {"count": 0, "p99": 0.0})
     total = sum(status["count"] for status in answered["statuses"].values())
     yield Result("3x overload: accepted", accepted["count"] / answered["seconds"], "/s")
@@ -113,12 +128,12 @@ def measure_batches(world: World, port: int, size: Size) -> Iterator[Result]:
     """Batches of 100 over 8 connections after some to warm up, and one payroll."""
     path = f"{PATH}/batches"
     requests = prepare(world, path, lambda place: batch(world, place, 100), size.batches + _WARMING)
-    load(port, requests[:_WARMING], connections=8, seconds=60, warm_up=0)
-    answered = load(port, requests[_WARMING:], connections=8, seconds=60, warm_up=0)
+    load_payments(world, port, requests[:_WARMING], items=100, connections=8, seconds=60, warm_up=0)
+    answered = load_payments(world, port, requests[_WARMING:], items=100, connections=8, seconds=60, warm_up=0)
     rate = 100 * _accepted(answered)["count"] / answered["seconds"]
     yield Result("batches of 100: instructions", rate, "/s", 8_000.0)
     [payroll] = prepare(world, path, lambda place: batch(world, place, size.payroll), 1)
-    answered = load(port, [payroll], connections=1, seconds=60, warm_up=0)
+    answered = load_payments(world, port, [payroll], items=size.payroll, connections=1, seconds=60, warm_up=0)
     seconds = _accepted(answered)["p99"] / 1000
     yield Result(f"payroll of {size.payroll} accepted", seconds, "s", 3.0 * size.payroll / 10_000, at_least=False)
 
