@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import secrets
-import shutil
 import socket
 import struct
 import subprocess
@@ -42,6 +41,7 @@ from app.settings import Settings
 from app.setup import initialize
 from app.wiring import Services, build_services
 from tests.app.gateway.parties import Parties, make_parties
+from tests.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parents[1]
 PATH, ISSUER = "/api/v1/payments", "https://localhost:9443"
@@ -53,25 +53,11 @@ PREPARERS = 2
 @contextmanager
 def postgresql() -> Iterator[tuple[str, int]]:
     """A PostgreSQL of its own with the durable defaults, fsync and synchronous_commit on: its URL and process id."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    owner: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-    if owner:
-        shutil.chown(folder, "postgres", "postgres")
-
-    def run(program: str, *arguments: str | Path) -> None:
-        command = [programs / program, "-D", folder / "data", *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **owner)
-
-    run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8")
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c shared_buffers=256MB -c max_wal_size=4GB"
-    run("pg_ctl", "-w", "-o", options, "-l", folder / "log", "start")
+    server = Postgres("shared_buffers=256MB", "max_wal_size=4GB")
     try:
-        pid = int((folder / "data" / "postmaster.pid").read_text().split()[0])
-        yield f"postgresql+psycopg://postgres@/postgres?host={folder}", pid
+        yield server.url, server.pid
     finally:
-        run("pg_ctl", "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
+        server.remove()
 
 
 @dataclass

@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from app import create_app
 from app.settings import RunProfile, Settings
 from app.setup import initialize
 from app.wiring import Services, build_services
+from tests.postgres import Postgres, is_installed
 
 # Property tests are bounded by their number of examples, not by the clock of a busy machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -51,32 +51,16 @@ def clock() -> FakeClock:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str | None]:
     """The URL of a PostgreSQL made for this run, or None where PostgreSQL is not installed."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if given := os.environ.get("YUNLIAN_TEST_POSTGRES"):
         yield given
-        return
-    if not folders:
+    elif not is_installed():
         yield None
-        return
-    programs = folders[-1]
-    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # the socket's path must be short
-    owner = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-    if owner:
-        shutil.chown(folder, "postgres", "postgres")
-    data = folder / "data"
-
-    def run(program: str, *arguments: str | Path) -> None:
-        command = [programs / program, "-D", data, *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **owner)
-
-    run("initdb", "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8")
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
-    run("pg_ctl", "-w", "-o", options, "-l", folder / "log", "start")
-    try:
-        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
-    finally:
-        run("pg_ctl", "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        server = Postgres("fsync=off", "max_connections=200")
+        try:
+            yield server.url
+        finally:
+            server.remove()
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from app.compliance.messages import MAX_FILE, VerifyDocument
 from app.gateway.answers import GatewayAnswer
 from app.gateway.problems import InvalidDocument
 from app.gateway.protect import protected
+from app.gateway.typed_documents import parse_document
 from app.gateway.verify import VerifiedRequest
 from app.problems import Fault
-from app.routing.documents import parse_document
 from app.wiring import current_services
 
 blueprint = Blueprint("contracts", __name__, url_prefix="/api/v1/contracts")

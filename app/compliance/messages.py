@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from app.routing.documents import Document
+from app.gateway.typed_documents import Document
 
 MAX_FILE = 5 * 1024 * 1024  # octets of the PDF
 

@@ -12,7 +12,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Payload, OAuth2Req
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from app.routing.documents import Document
+from app.gateway.typed_documents import Document
 from pki.errors import PkiError
 from pki.identifiers import parse_uscc
 

@@ -8,11 +8,11 @@ from flask import Blueprint
 
 from app.gateway.answers import GatewayAnswer
 from app.gateway.protect import protected
+from app.gateway.typed_documents import parse_document
 from app.gateway.verify import VerifiedRequest
 from app.oauth import onboarding
 from app.oauth.messages import PlatformDocument, PlatformNameDocument
 from app.oauth.models import PlatformRegistration
-from app.routing.documents import parse_document
 from app.wiring import current_services
 
 blueprint = Blueprint("platforms", __name__, url_prefix="/api/v1/platforms")

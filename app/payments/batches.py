@@ -24,6 +24,7 @@ from app.db import new_id
 from app.gateway.answers import GatewayAnswer
 from app.gateway.documents import compact
 from app.gateway.problems import InvalidDocument
+from app.gateway.typed_documents import faults_of, parse_document
 from app.journal.leaves import Entry
 from app.oauth.authorizations import StandingAuthorization, get_standing_cached
 from app.payments.instructions import signed_request
@@ -32,7 +33,6 @@ from app.payments.models import BatchState, PaymentBatch, PaymentBatchResult, Pa
 from app.payments.store import store_of
 from app.payments.taking import Order, Repeated, Taken, find_order_faults, take
 from app.problems import Conflict, Fault, NotFound, Problem
-from app.routing.documents import faults_of, parse_document
 from app.wiring import Services
 from app.writing import writing
 

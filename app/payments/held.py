@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from app.certificates.models import CertificateRecord, CertificateState
+from app.gateway.typed_documents import parse_document
 from app.oauth.authorizations import find_standing
 from app.payments import approvals, outcomes
 from app.payments.booking import booking_steps, booking_transfers, dispatch_of
@@ -20,7 +21,6 @@ from app.payments.risk import blocked_payee
 from app.payments.risk_facts import NOTHING, Movement, RiskFacts, remember
 from app.payments.risk_lists import policy_in_force
 from app.payments.store import store_of
-from app.routing.documents import parse_document
 from app.routing.service import current_recogniser
 from app.wiring import Services
 

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.gateway.typed_documents import Document
 from app.payments.account_number import is_account_number
 from app.payments.party_text import find_text_fault
 from app.routing.clearing_code import InvalidClearingCode, parse_clearing_code
-from app.routing.documents import Document
 
 MAX_AMOUNT = 100_000_000_000_00  # one hundred billion yuan in fen; larger is a mistake
 MAX_ITEMS = 10_000

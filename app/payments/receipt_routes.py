@@ -8,12 +8,12 @@ from flask import Blueprint
 
 from app.gateway.answers import GatewayAnswer
 from app.gateway.protect import protected
+from app.gateway.typed_documents import parse_document
 from app.gateway.verify import VerifiedRequest
 from app.payments import receipts
 from app.payments.instructions import find_by_name, find_by_reference, signed_request
 from app.payments.messages import StatusDocument
 from app.problems import NotFound
-from app.routing.documents import parse_document
 from app.wiring import current_services
 
 blueprint = Blueprint("payment_receipts", __name__, url_prefix="/api/v1/payments")

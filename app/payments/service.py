@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Session
 
 from app.gateway.answers import GatewayAnswer
+from app.gateway.typed_documents import parse_document
 from app.payments import instructions, ledger, outcomes
 from app.payments.answers import answer_of_taken, current_answer, saved_answer
 from app.payments.instructions import (
@@ -27,7 +28,6 @@ from app.payments.messages import BalanceDocument, CancelDocument, PaymentDocume
 from app.payments.models import PaymentInstruction
 from app.payments.taking import Order, Outcomes, Repeated, take
 from app.problems import Conflict, NotFound, Problem
-from app.routing.documents import parse_document
 from app.wiring import Services
 
 if TYPE_CHECKING:

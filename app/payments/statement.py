@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 
 from app.gateway.answers import GatewayAnswer
 from app.gateway.problems import InvalidDocument
+from app.gateway.typed_documents import parse_document
 from app.payments.books import Entry, Place, Stretch
 from app.payments.channels import BEIJING
 from app.payments.instructions import signed_request
 from app.payments.messages import StatementDocument
 from app.payments.models import PaymentInstruction
 from app.problems import Fault, NotFound
-from app.routing.documents import parse_document
 from app.wiring import Services
 
 if TYPE_CHECKING:

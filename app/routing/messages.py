@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.routing.documents import Document
+from app.gateway.typed_documents import Document
 from app.routing.resolution import Match, Resolution, RoutingQuery
 
 MAX_QUERIES = 1000

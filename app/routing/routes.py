@@ -6,9 +6,9 @@ from flask import Blueprint
 
 from app.gateway.answers import GatewayAnswer
 from app.gateway.protect import protected
+from app.gateway.typed_documents import parse_document
 from app.gateway.verify import VerifiedRequest
 from app.routing import service
-from app.routing.documents import parse_document
 from app.routing.messages import MAX_BATCH, ConfirmRequest, ResolveRequest, resolution_body
 from app.wiring import current_services
 

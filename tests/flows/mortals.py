@@ -4,48 +4,31 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+
+from tests.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
 RESTART_AFTER = 0.2  # seconds
 
 
-class Database:
-    """A PostgreSQL of its own, durable as it is delivered: fsync and synchronous_commit are on."""
+class Database(Postgres):
+    """One that can be killed, as a whole or in part."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # the socket's path must be short
-        self._programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
-        self._owner: dict[str, Any] = {}
-        if os.geteuid() == 0:
-            self._owner = {"user": "postgres", "group": "postgres", "extra_groups": []}
-            shutil.chown(self._folder, "postgres", "postgres")
-        self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8")
-        self.start()
-
-    @property
-    def url(self) -> str:
-        return f"postgresql+psycopg://postgres@/postgres?host={self._folder}"
-
-    def start(self) -> None:
-        """Returns when it has recovered and takes connections."""
-        options = f"-c listen_addresses='' -c unix_socket_directories={self._folder} -c max_connections=200"
-        self._run("pg_ctl", "-w", "-o", options, "-l", self._folder / "log", "start")
+        super().__init__("max_connections=200")
 
     def kill_all(self) -> None:
         """As when the machine loses power: nobody of it is left to say good-bye."""
-        server = self._server()
+        server = self.pid
         os.kill(server, signal.SIGSTOP)  # so that it starts no other child meanwhile
         everybody = (*children(server), server)
         for pid in everybody:
@@ -59,21 +42,9 @@ class Database:
         Not the one that recovers: without that the server gives up, and it is no longer one process that was killed.
         """
         with suppress(ProcessLookupError, FileNotFoundError, IndexError):  # nobody is there (any more)
-            victim = chance.choice(children(self._server()))
+            victim = chance.choice(children(self.pid))
             if b"startup" not in Path(f"/proc/{victim}/cmdline").read_bytes():
                 os.kill(victim, signal.SIGKILL)
-
-    def remove(self) -> None:
-        with suppress(subprocess.CalledProcessError):  # it did not come back
-            self._run("pg_ctl", "-m", "immediate", "stop")
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _server(self) -> int:
-        return int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
-
-    def _run(self, program: str, *arguments: str | Path) -> None:
-        command = [self._programs / program, "-D", self._folder / "data", *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self._owner)
 
 
 class Program:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.gateway.problems import InvalidDocument
+from app.gateway.typed_documents import MAX_DOCUMENT, parse_document
 from app.payments.messages import MAX_AMOUNT, PaymentDocument, StatusDocument
-from app.routing.documents import MAX_DOCUMENT, parse_document
 from tests.app.payments.world import PAYER, payment
 
 ABSENT = object()
