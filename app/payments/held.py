@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -25,6 +26,7 @@ from app.routing.service import current_recogniser
 from app.wiring import Services
 
 MOST_AT_ONCE = 200
+log = logging.getLogger(__name__)
 
 
 def approve(services: Services, session: Session, payment_id: str, *, approver: str, note: str = "") -> State:
@@ -78,17 +80,25 @@ def refuse(services: Services, session: Session, payment_id: str, *, approver: s
 
 
 def expire_held(services: Services) -> int:
-    """End what nobody decided in time, at most 200 at once; returns how many."""
+    """End what nobody decided in time, at most 200 at once; returns how many. One that cannot be ended now keeps no
+    other from it."""
     with services.reading() as session:
         overdue = approvals.list_overdue(session, services.clock(), MOST_AT_ONCE)
     expired = 0
     for payment_id in overdue:
-        with services.transaction() as session:
-            state = outcomes.lock(session, payment_id).state
-            if state == State.HELD:
-                expired += outcomes.reject(services, session, payment_id, "hold-expired")
-            approvals.close(session, payment_id, "cancelled" if state == State.CANCELLED else "expired")
+        try:
+            with services.transaction() as session:
+                expired += _expire(services, session, payment_id)
+        except Exception:
+            log.exception("a held payment was not ended", extra={"payment": payment_id})
     return expired
+
+
+def _expire(services: Services, session: Session, payment_id: str) -> bool:
+    """Whether it still waited; it may have been cancelled meanwhile."""
+    state = outcomes.lock(session, payment_id).state
+    approvals.close(session, payment_id, "cancelled" if state == State.CANCELLED else "expired")
+    return state == State.HELD and outcomes.reject(services, session, payment_id, "hold-expired")
 
 
 def still_authorized(services: Services, session: Session, payment: PaymentInstruction) -> bool:

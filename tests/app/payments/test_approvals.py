@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.certificates.models import CertificateRecord, CertificateState
 from app.identity.models import Account, Role, Tenant
 from app.identity.problems import InvalidCredentials
-from app.payments import approvals, held, risk_lists, second_approver
+from app.payments import approvals, held, risk_lists, second_approver, service
 from app.payments.approvals import LONGEST
 from app.payments.lifecycle import State
 from app.payments.models import DailyUse
@@ -87,6 +87,30 @@ def test_whoever_granted_the_authorization_may_refuse_and_not_approve(office: Of
     assert office.decide(office.granter, approve=False) is State.REJECTED
     assert balance(office.bank, PAYER) == OPENING
     assert office.bank.status(instruction_id="P-1").body["reasons"] == ["hold-refused"]
+
+
+def test_one_that_cannot_be_ended_keeps_no_other_from_it(
+    office: Office, services: Services, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with services.transaction() as session:  # the oldest of all is of no instruction
+        approvals.hold(
+            services, session, payment_id="0" * 26, tenant_id=office.bank.enterprise, reasons=[],
+            authorization_id="x", at=clock() - timedelta(hours=1),
+        )  # fmt: skip
+    clock.advance(LONGEST)
+    assert held.expire_held(services) == 1
+    assert office.state() == "rejected"
+    assert [record.payment for record in caplog.records if record.name == held.__name__] == ["0" * 26]  # type: ignore[attr-defined]
+
+
+def test_what_was_taken_back_is_told_as_cancelled(office: Office, services: Services, clock: FakeClock) -> None:
+    with services.transaction() as session:
+        service.cancel(services, session, office.bank.request({"instruction_id": "P-1", "reason": "重复下单"}))
+    for _ in range(2):
+        with services.reading() as session:
+            assert approvals.get_held(session, office.colleague, office.payment_id, clock()).outcome == "cancelled"
+        clock.advance(LONGEST)
+        assert held.expire_held(services) == 0
 
 
 def test_what_nobody_decides_upon_ends_by_itself_and_gives_the_money_free(
