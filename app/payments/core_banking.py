@@ -45,8 +45,7 @@ class CoreBanking(Protocol):
     def post(self, transfers: Sequence[Transfer], at: datetime) -> None:
         """Book all of them or none; the caller has locked the accounts and seen that they are covered.
 
-        `at` is a moment since then: of two that wait for one account the later one to get it has the later moment, so
-        that nothing comes to stand behind what a statement has told already.
+        `at` is a moment since then, and after all that was booked on these accounts before (`ledger.next_moment`).
         """
 
     def hold(self, payment_id: str, account: str, amount_minor: int) -> None:

@@ -14,6 +14,7 @@ from app.payments import approvals, outcomes
 from app.payments.booking import booking_steps, booking_transfers, dispatch_of
 from app.payments.channels import Channel
 from app.payments.instructions import record_step
+from app.payments.ledger import next_moment
 from app.payments.lifecycle import State, verify_step
 from app.payments.messages import Payee, PaymentDocument
 from app.payments.models import PaymentInstruction
@@ -58,7 +59,7 @@ def approve(services: Services, session: Session, payment_id: str, *, approver: 
     payer, payee_account = payment.payer_account, payment.payee_account
     core.post(
         booking_transfers(payment_id, route.channel, payer, payee_account, payment.amount_minor, payment.fee_minor),
-        services.clock(),
+        next_moment(accounts.values(), services.clock()),
     )
     payment.channel, payment.payee_bank_id, payment.clearing_code = route.channel, route.bank_id, route.clearing_code
     payment.reasons = []

@@ -166,6 +166,7 @@ class LedgerAccount(Base):
     balance_minor: Mapped[int] = mapped_column(BigInteger, default=0)
     held_minor: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     opened_at: Mapped[datetime]
+    last_posted_at: Mapped[datetime | None]  # of a customer's account; kept as its balance is
 
     __table_args__ = (
         CheckConstraint("kind <> 'customer' OR balance_minor >= 0", name="not_overdrawn"),

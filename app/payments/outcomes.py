@@ -22,7 +22,7 @@ from app.payments import callbacks, outbox
 from app.payments.channel_models import OutboxKind
 from app.payments.channels import BEIJING, Channel
 from app.payments.instructions import STANDING_COLUMNS, Standing
-from app.payments.ledger import FEE_ACCOUNT, SETTLEMENT_ACCOUNT, Transfer, transit_account
+from app.payments.ledger import FEE_ACCOUNT, SETTLEMENT_ACCOUNT, Transfer, next_moment, transit_account
 from app.payments.lifecycle import FINAL, IN_FLIGHT, State, is_news
 from app.payments.models import DailyUse, PaymentInstruction, PaymentStep, TransferKind
 from app.problems import NotFound
@@ -196,8 +196,8 @@ class _Round:
         self._session.flush()
         self._write_steps()
         if self._transfers:
-            self._core.lock({transfer.credit_account for transfer in self._transfers})
-            self._core.post(self._transfers, self._services.clock())
+            locked = self._core.lock({transfer.credit_account for transfer in self._transfers})
+            self._core.post(self._transfers, next_moment(locked.values(), self._services.clock()))
         for (authorization_id, day), amount in sorted(self._unused.items()):
             used = update(DailyUse).where(DailyUse.authorization_id == authorization_id, DailyUse.day == day)
             self._session.execute(used.values(used_minor=DailyUse.used_minor - amount))

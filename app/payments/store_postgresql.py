@@ -67,7 +67,7 @@ _GIVE_BACK = """
 DELETE FROM payment_names WHERE (tenant_id, instruction_id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
 """
 _LOCK_ACCOUNTS = """
-SELECT number, tenant_id, name, balance_minor, held_minor FROM ledger_accounts
+SELECT number, tenant_id, name, balance_minor, held_minor, last_posted_at FROM ledger_accounts
 WHERE number = ANY(%s::text[]) AND kind = 'customer' ORDER BY number FOR NO KEY UPDATE
 """
 # The update that changes nothing locks the row and tells what it says; a first use of a day makes the row.

@@ -123,11 +123,12 @@ class SqliteStore:
         accounts = {}
         for some in _chunks(sorted(numbers)):
             self._cursor.execute(
-                "SELECT number, tenant_id, name, balance_minor, held_minor FROM ledger_accounts "  # noqa: S608
-                f"WHERE kind = 'customer' AND number IN ({', '.join('?' * len(some))})",
+                "SELECT number, tenant_id, name, balance_minor, held_minor, last_posted_at "  # noqa: S608
+                f"FROM ledger_accounts WHERE kind = 'customer' AND number IN ({', '.join('?' * len(some))})",
                 some,
             )
-            accounts.update({row[0]: Account(*row) for row in self._cursor.fetchall()})
+            for row in self._cursor.fetchall():
+                accounts[row[0]] = Account(*row)._replace(last_posted_at=_read_moment(row[-1]))
         return accounts
 
     def _read_use(self, uses: Collection[Use]) -> dict[Use, int]:
@@ -198,6 +199,10 @@ class SqliteStore:
 def _moment(at: datetime) -> str:
     """As SQLAlchemy writes a time into SQLite."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _read_moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text is not None else None
 
 
 def _day(day: date) -> str:

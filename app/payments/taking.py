@@ -24,7 +24,7 @@ from app.payments.booking import booking_steps, booking_transfers, dispatch_of
 from app.payments.channels import BEIJING, Channel
 from app.payments.core_banking import CoreBanking
 from app.payments.fees import fee_for
-from app.payments.ledger import Account, Transfer
+from app.payments.ledger import Account, Transfer, next_moment
 from app.payments.lifecycle import MONEY_MOVED, State
 from app.payments.messages import PaymentDocument
 from app.payments.parties import NotRoutable, Route, find_route, is_here
@@ -176,7 +176,7 @@ class Group:
         fresh = [each for each in self._firsts.values() if each.payment_id in opened.free]
         if not self._core.is_embedded:
             accounts = self._core.lock(_accounts_of(fresh, self._resolved))
-        posted_at = self._services.clock()  # the accounts are locked
+        posted_at = next_moment(accounts.values(), self._services.clock())
         outcomes = self._compare_names(opened.free)
         for taken in fresh:
             if faults := _faults(taken.order, accounts, self._at):

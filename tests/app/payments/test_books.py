@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.gateway.problems import InvalidDocument
-from app.payments import outcomes, service
+from app.payments import held, outcomes, risk_lists, service
 from app.payments.channels import BEIJING
 from app.payments.closings import GRACE, close_days, end_of, verify_closings
 from app.payments.ledger import FUNDING_ACCOUNT, Transfer, balance_of, post
@@ -21,6 +21,7 @@ from app.payments.partitions import make_partitions
 from app.payments.reconcile import reconcile
 from app.payments.statement import statement
 from app.problems import Conflict, NotFound
+from tests.app.payments.standing import record_authorization
 from tests.app.payments.world import CCB_HANGZHOU, OPENING, PAYER, STRANGER, SUPPLIER, Bank, payment
 
 DAY = timedelta(days=1)
@@ -107,6 +108,36 @@ def test_days_of_a_statement_are_those_of_beijing(bank: Bank, clock: Any) -> Non
     assert told(from_date="2026-11-22", to_date="2026-11-22") == [None, "late"]
     assert told(from_date="2026-11-23", to_date="2026-11-23") == ["early"]
     assert told(to_date="2026-11-21") == told(from_date="2026-11-24") == []
+
+
+def test_what_a_machine_books_whose_clock_is_behind_stands_behind_all_the_same(routed_bank: Bank, clock: Any) -> None:
+    """Also what is given back, and what was held."""
+    bank, services, now = routed_bank, routed_bank.services, clock.now
+    returning, seen, cursor = bank.pay(elsewhere(amount_minor=1)).body["bank_reference"], [], None
+    with services.transaction() as session:
+        risk_lists.add(services, session, "watch", STRANGER, "to be looked at", "test")
+    watched = payment(instruction_id="watched", amount_minor=4, payee={"name": "别家企业有限公司", "account": STRANGER})
+    held_one = bank.pay(watched).body["bank_reference"]
+    record_authorization(bank)
+
+    def give_back() -> None:
+        with services.transaction() as session:
+            outcomes.reject(services, session, returning, "AC01")
+
+    def approve() -> None:
+        with services.transaction() as session:
+            held.approve(services, session, held_one, approver="another")
+
+    for seconds, act in enumerate(
+        [lambda: bank.pay(payment(instruction_id="P-2", amount_minor=2)), give_back, approve]
+    ):
+        clock.now = now - timedelta(seconds=seconds)
+        act()
+        page = read(bank, **({"cursor": cursor} if cursor else {}))
+        seen.append([entry["amount_minor"] for entry in page["entries"]])
+        cursor = page["end_cursor"]
+    assert seen == [[OPENING, -1, -2], [1], [-4]]
+    assert sum(map(sum, seen)) == page["balance_minor"]
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "3000-01-01", "9999-12-31"])
