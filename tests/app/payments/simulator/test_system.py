@@ -94,6 +94,14 @@ def test_what_is_wrong_with_a_transfer_is_refused_in_every_mood(
     assert (status.status, status.reason) == (Status.REJECTED if reason else Status.SETTLED, reason)
 
 
+def test_the_limit_of_ibps_may_be_the_banks_own(tmp_path: Path, clock: FakeClock) -> None:
+    simulator = Simulator(Store(tmp_path / "state.db"), CALM, clock, ibps_limit_minor=TRANSFER.amount_minor)
+    above = replace(TRANSFER, reference=OTHER, amount_minor=TRANSFER.amount_minor + 1)
+    assert simulator.receive([to_xml(CreditTransfers("M-1", NOW, "ibps", DAY, (TRANSFER, above)))]) == [None]
+    assert {fate.reference: fate.reason for fate in simulator.fates()} == {REFERENCE: None, OTHER: "AM02"}
+    simulator.close()
+
+
 @pytest.mark.parametrize(
     ("hours", "reason"),
     [(0, "TM01"), (8, "TM01"), (9, None), (29, None), (30, "TM01")],
