@@ -1,9 +1,10 @@
-"""Acknowledged means paid, once: workers, jobs, outbox and database are killed at random, and every fen is where it
-belongs, and every platform has heard.
+"""Acknowledged means paid, once: workers, jobs, outbox, clearing and database are killed at random, and every fen is
+where it belongs, and every platform has heard.
 
-Real processes receive a real SIGKILL: gunicorn's workers, `flask jobs run`, `flask payments outbox`, and PostgreSQL
-(one of its processes, or all of it as when the power fails) with fsync on. The client is the client library; after a
-lost answer it sends the same document again. YUNLIAN_PROOF=full pays 100,000 and kills 120 times.
+Real processes receive a real SIGKILL: gunicorn's workers, `flask jobs run`, `flask payments outbox`, the clearing
+simulator, and PostgreSQL (one of its processes, or all of it as when the power fails) with fsync on. The client is the
+client library; after a lost answer it sends the same document again. YUNLIAN_PROOF=full pays 100,000 and kills 150
+times.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from tests.flows.payers import slices as parts_of
 
 FULL = os.environ.get("YUNLIAN_PROOF") == "full"
 SINGLES, BATCHES, BATCH = (20_000, 800, 100) if FULL else (180, 3, 40)
-KILLS = 120 if FULL else 6
+KILLS = 150 if FULL else 6
 LONGEST_PEACE = 6.0 if FULL else 3.0  # seconds
 CLIENTS = 16 if FULL else 8
 PATIENCE = 3600 if FULL else 120  # seconds after which what has no end is called lost
@@ -94,7 +95,7 @@ def test_proof_nothing_acknowledged_is_lost_or_doubled(kind: str, tmp_path: Path
         jobs = Program(trusting, "flask", "jobs", "run")
         outbox = Program(trusting, "flask", "payments", "outbox")
         stack.enter_context(running(jobs, outbox, simulator))
-        mortals = Mortals(door, database, {"outbox": outbox, "jobs": jobs})
+        mortals = Mortals(door, database, {"outbox": outbox, "jobs": jobs, "clearing": simulator})
 
         began = time.monotonic()
         sent, acknowledged = pay_while_killing(payer, mortals)
