@@ -1,10 +1,11 @@
 """The working calendar ends with a warning and not with a surprise."""
 
+import logging
 from datetime import UTC, datetime
 
 import pytest
 
-from app.payments.workdays import warn_before_end
+from app.payments import workdays
 from app.wiring import Services
 from tests.conftest import FakeClock
 
@@ -15,7 +16,8 @@ def test_operators_are_told_a_month_ahead(
     services: Services, clock: FakeClock, caplog: pytest.LogCaptureFixture, year: int, warnings: int
 ) -> None:
     clock.now = datetime(year, 12, 2, tzinfo=UTC)
-    assert warn_before_end(services) == warnings
+    caplog.set_level(logging.WARNING, logger=workdays.__name__)
+    assert workdays.warn_before_end(services) == warnings
     assert (
         caplog.messages
         == [f"the working calendar of {year + 1} is not known; update the package chinesecalendar"][:warnings]
