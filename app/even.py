@@ -37,18 +37,18 @@ class EvenServer(StreamServer):  # type: ignore[misc]  # gevent has no types
 
     place: int | None = None
     max_accept = property(lambda _: AT_ONCE, lambda _, most: None)  # gunicorn would set it to one
-    _patient_until = -1  # the turn of the loop until which waiting is over
+    _is_patient = True
 
     def do_read(self) -> Any:
         """The next connection; None where there is none, or it is left to others."""
-        if self.loop.iteration > self._patient_until and _has_clearly_more(self.place):
+        if self._is_patient and _has_clearly_more(self.place):
             self.stop_accepting()
             self._timer = self.loop.timer(PATIENCE)  # `stop_accepting` ends it, also when the server is closed
             self._timer.start(self._take_the_next)
             return None
         connection = super().do_read()
         if connection is not None:
-            self._patient_until = -1
+            self._is_patient = True
             _count(self.place, 1)
         return connection
 
@@ -72,9 +72,13 @@ class EvenServer(StreamServer):  # type: ignore[misc]  # gevent has no types
             self.handle(wrapped, address)
 
     def _take_the_next(self) -> None:
-        """Nobody was quicker if it is still there in the next turn."""
-        self._patient_until = self.loop.iteration + 2
-        self._start_accepting_if_started()
+        """Nobody was quicker if it is still there. Looked for at once: a turn of the loop that finds nothing lasts
+        until the next connection comes, which is to be left to others again."""
+        if self.started:
+            self.start_accepting()
+            self._is_patient = False
+            self._do_read()
+            self._is_patient = True
 
 
 class EvenWorker(ggevent.GeventWorker):  # type: ignore[misc]  # gunicorn has no types

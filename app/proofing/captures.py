@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 REMEMBERED: Final = 24  # of each kind; comparing one costs a third of a millisecond
 LIFETIME: Final = timedelta(days=365)
+_NEWEST: Final = (FaceCapture.taken_at.desc(), FaceCapture.id.desc())
 
 
 def recall(services: Services, session: Session, person_id: str) -> tuple[CaptureHash, ...]:
@@ -33,7 +34,7 @@ def recall(services: Services, session: Session, person_id: str) -> tuple[Captur
         .join(Person, Person.id == FaceCapture.person_id)
         .join(asked, asked.identity_lookup == Person.identity_lookup)
         .where(asked.id == person_id, Person.forgotten_at.is_(None), FaceCapture.taken_at > services.clock() - LIFETIME)
-        .order_by(FaceCapture.id.desc())
+        .order_by(*_NEWEST)
         .limit(REMEMBERED)
     )
     captures = [each for passed in (True, False) for each in session.scalars(known.where(FaceCapture.passed == passed))]
@@ -51,7 +52,7 @@ def remember(services: Services, session: Session, person_id: str, capture: Capt
     )
     session.flush()
     mine = (FaceCapture.person_id == person_id) & (FaceCapture.passed == passed)
-    newest = select(FaceCapture.id).where(mine).order_by(FaceCapture.id.desc()).limit(REMEMBERED)
+    newest = select(FaceCapture.id).where(mine).order_by(*_NEWEST).limit(REMEMBERED)
     session.execute(delete(FaceCapture).where(mine, FaceCapture.id.not_in(newest.scalar_subquery())))
 
 

@@ -213,10 +213,11 @@ def test_captures_are_remembered_sealed_passed_and_refused_ones(
     assert captures.forget_past(services) == 2
 
 
-def test_the_newest_captures_of_each_kind_are_kept(services: Services, person_id: str) -> None:
+def test_the_newest_captures_of_each_kind_are_kept(services: Services, person_id: str, clock: FakeClock) -> None:
     with services.transaction() as session:
         captures.remember(services, session, person_id, (b"p" * 32,), passed=True)
         for number in range(captures.REMEMBERED + 3):
+            clock.advance(timedelta(seconds=1))
             captures.remember(services, session, person_id, (bytes([number]) * 32,), passed=False)
         recalled = captures.recall(services, session, person_id)
     assert len(recalled) == captures.REMEMBERED + 1
